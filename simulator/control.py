@@ -10,6 +10,7 @@ from simulator.clock import rfc3339
 from simulator.faults import FAULTS, Rule
 from simulator.messages import Refusal
 from simulator.orders import Purchase
+from simulator.quota import Quota
 from simulator.world import World
 
 router = APIRouter(prefix="/_control", tags=["control"])
@@ -276,6 +277,7 @@ async def reset(world: Here) -> None:
     """Forget everything: orders, money, faults, clock."""
     world.store.forget()
     world.clock.load()
+    world.quota = Quota()
     world.bell.set()
 
 

@@ -265,7 +265,9 @@ async def _send(visit: Visit, content: bytes) -> Response:
         case Answer.GARBAGE:
             content = secrets.token_bytes(256)
         case Answer.DRIP:
-            return StreamingResponse(_drip(content, seconds or 1.0), media_type="text/plain")
+            return StreamingResponse(
+                _drip(content, 1.0 if seconds is None else seconds), media_type="text/plain"
+            )
     return Response(content, media_type="text/plain")
 
 

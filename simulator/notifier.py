@@ -65,25 +65,28 @@ class Copy:
 
 async def run(world: World) -> None:
     """Work until cancelled: finish refunds and send notifications when they are due."""
-    sending: dict[int, asyncio.Task[None]] = {}
+    tasks: set[asyncio.Task[None]] = set()
     async with httpx.AsyncClient(timeout=ACK_SECONDS) as client:
         while True:
             world.bell.clear()
             refunds.finish_due(world)
-            sending = {number: task for number, task in sending.items() if not task.done()}
-            for one in _due(world, _AT_ONCE_MAX - len(sending), set(sending)):
+            for one in _due(world):
+                world.sending.add(one.id)
                 task = asyncio.create_task(_deliver(world, one, client))
-                task.add_done_callback(lambda _: world.bell.set())
-                sending[one.id] = task
-            await _wait(world, set(sending))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            await _wait(world)
 
 
 async def deliver_now(world: World, number: str) -> None:
     """Send the pending notifications of one number and wait for their answers."""
+    sql = "SELECT * FROM notifications WHERE number = ? AND state = 'PENDING'"
+    found = [_notification(row) for row in world.store.rows(sql, number)]
+    mine = [one for one in found if one.id not in world.sending]
+    world.sending.update(one.id for one in mine)
     async with httpx.AsyncClient(timeout=ACK_SECONDS) as client:
-        sql = "SELECT * FROM notifications WHERE number = ? AND state = 'PENDING'"
-        for row in world.store.rows(sql, number):
-            await _deliver(world, _notification(row), client)
+        for one in mine:
+            await _deliver(world, one, client)
 
 
 async def replay(world: World, number: int) -> bool:
@@ -111,64 +114,71 @@ async def resend(world: World, exchange: Exchange) -> str:
     return text
 
 
-def _due(world: World, room: int, busy: set[int]) -> list[Notification]:
+def _due(world: World) -> list[Notification]:
+    room = _AT_ONCE_MAX - len(world.sending)
     rows = world.store.rows(
         "SELECT * FROM notifications WHERE state = 'PENDING' AND due_tick <= ?"
         " ORDER BY due_tick, id LIMIT ?",
         world.clock.tick(),
-        room + len(busy),
+        _AT_ONCE_MAX,
     )
-    free = [_notification(row) for row in rows if row["id"] not in busy]
+    free = [_notification(row) for row in rows if row["id"] not in world.sending]
     return free[: max(0, room)]
 
 
-async def _wait(world: World, busy: set[int]) -> None:
+async def _wait(world: World) -> None:
     seconds = _IDLE_SECONDS
-    marks = ", ".join(str(number) for number in busy) or "-1"
-    row = world.store.row(
-        "SELECT MIN(due_tick) AS t FROM notifications"
-        f" WHERE state = 'PENDING' AND id NOT IN ({marks})"
-    )
-    ticks = (row["t"] if row else None, refunds.next_finish(world))
-    for tick in ticks:
-        if tick is not None:
-            seconds = min(seconds, world.clock.real_seconds_until(tick) + 0.002)
-    if len(busy) >= _AT_ONCE_MAX:
-        seconds = _IDLE_SECONDS
+    # A full house waits for the bell that each finished delivery rings.
+    if len(world.sending) < _AT_ONCE_MAX:
+        for tick in (_next_due(world), refunds.next_finish(world)):
+            if tick is not None:
+                seconds = min(seconds, world.clock.real_seconds_until(tick) + 0.002)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(world.bell.wait(), seconds)
 
 
+def _next_due(world: World) -> float | None:
+    marks = ", ".join(str(number) for number in world.sending) or "-1"
+    row = world.store.row(
+        "SELECT MIN(due_tick) AS t FROM notifications"
+        f" WHERE state = 'PENDING' AND id NOT IN ({marks})"
+    )
+    return None if row is None else row["t"]
+
+
 async def _deliver(world: World, one: Notification, client: httpx.AsyncClient) -> None:
-    with world.store.transaction():
-        struck = None if one.fault else faults.strike(world, one.kind, _subject(one))
-        if struck:
-            _remember(world, one, struck)
-            if _put_off(world, one, struck):
+    try:
+        with world.store.transaction():
+            struck = None if one.fault else faults.strike(world, one.kind, _subject(one))
+            if struck and _put_off(world, one, struck):
                 return
-    acknowledged = await _attempt(world, one, struck, client)
-    with world.store.transaction():
+        acknowledged = await _attempt(world, one, struck, client)
         _conclude(world, one, struck, acknowledged)
+    finally:
+        world.sending.discard(one.id)
+        world.bell.set()
 
 
 def _subject(one: Notification) -> dict[str, str]:
     return {name: str(value) for name, value in one.told.items()}
 
 
-def _remember(world: World, one: Notification, struck: Strike) -> None:
-    world.store.execute("UPDATE notifications SET fault = ? WHERE id = ?", struck.name, one.id)
-
-
 def _put_off(world: World, one: Notification, struck: Strike) -> bool:
-    if struck.name == "notify_lost":
-        world.store.execute("UPDATE notifications SET state = 'LOST' WHERE id = ?", one.id)
-        return True
-    if struck.name not in _DEFERRALS:
-        return False
-    seconds = _DEFERRALS[struck.name] if struck.seconds is None else struck.seconds
-    due = world.clock.tick() + seconds
-    world.store.execute("UPDATE notifications SET due_tick = ? WHERE id = ?", due, one.id)
-    return True
+    """Write the fault down; True when nothing is to be sent now."""
+    state, due = "PENDING", one.due_tick
+    if struck.name in _DEFERRALS:
+        seconds = _DEFERRALS[struck.name] if struck.seconds is None else struck.seconds
+        due = world.clock.tick() + seconds
+    elif struck.name == "notify_lost":
+        state = "LOST"
+    world.store.execute(
+        "UPDATE notifications SET fault = ?, state = ?, due_tick = ? WHERE id = ?",
+        struck.name,
+        state,
+        due,
+        one.id,
+    )
+    return struck.name in _DEFERRALS or state == "LOST"
 
 
 async def _attempt(

@@ -19,3 +19,5 @@ class World:
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     """Rung whenever something may have become due."""
     quota: Quota = field(default_factory=Quota)
+    sending: set[int] = field(default_factory=set)
+    """Notifications on the wire now: no one else may send them meanwhile."""
