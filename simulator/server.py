@@ -44,7 +44,8 @@ def build(settings: Settings) -> uvicorn.Server:
 def bind(settings: Settings) -> socket.socket:
     """The listening socket; raises SettingsError for a taken port or a wrong host."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's delay off only where the protocol is named.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
