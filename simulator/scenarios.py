@@ -118,7 +118,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "refund_notify_forged": _refund("a forgery first", Rule("notify_forged", REFUND)),
     "refund_notify_duplicate": _refund("two copies at once", Rule("notify_duplicate", REFUND)),
     "refund_notify_wrong_url": _refund("sent to the pay URL", Rule("notify_wrong_url", REFUND)),
-    "refund_query_lies_low": _refund(
+    "refund_query_fails_too": _refund(
         "accepted, the reply lost, and the query answers SYSTEMERROR once",
         Rule("reply_lost", "refund"),
         Rule("system_error", "refundquery"),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from simulator import defaults
@@ -19,7 +19,7 @@ class Settings(BaseSettings):
         env_file=".env", extra="ignore", populate_by_name=True, env_ignore_empty=True
     )
 
-    host: str = Field(default=defaults.HOST, validation_alias=AliasChoices("SIMULATOR_HOST"))
+    host: str = Field(default=defaults.HOST, validation_alias="SIMULATOR_HOST")
     port: int = Field(default=defaults.PORT, ge=0, le=65535, validation_alias="SIMULATOR_PORT")
     database: Path = Field(default=Path(defaults.DATABASE), validation_alias="SIMULATOR_DB")
     refund_seconds: float = Field(default=3.0, ge=0, validation_alias="SIMULATOR_REFUND_SECONDS")
