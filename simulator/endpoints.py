@@ -286,10 +286,10 @@ async def _drip(content: bytes, seconds: float) -> AsyncIterator[bytes]:
 def _reset(request: Request) -> Response:
     """Cut the connection with a TCP reset; what is returned reaches nobody."""
     transport: asyncio.Transport = request.state.transport
-    raw = transport.get_extra_info("socket")
-    if raw is not None:
+    if not transport.is_closing():
+        raw: socket.socket = transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
+        transport.abort()
     return Response()
 
 
