@@ -6,7 +6,7 @@ Source: WeChat Pay, downloadbill and downloadfundflow.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from simulator.clock import spaced
@@ -15,6 +15,7 @@ from simulator.world import World
 from wechat.times import CHINA
 
 FEE_RATE = Decimal("0.006")
+DAY_SECONDS = 86_400
 
 _HEAD = "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额"
 _REFUND_TIMES = ",退款申请时间,退款成功时间"
@@ -104,8 +105,8 @@ def _lines(world: World, bill_date: str) -> list[Line]:
         day = datetime.strptime(bill_date, "%Y%m%d").replace(tzinfo=CHINA)
     except ValueError:
         raise BillError("data format error") from None
-    start, end = day.timestamp(), (day + timedelta(days=1)).timestamp()
-    return [Line(**dict(row)) for row in world.store.rows(_ROWS, start, end)]
+    start = day.timestamp()
+    return [Line(**dict(row)) for row in world.store.rows(_ROWS, start, start + DAY_SECONDS)]
 
 
 def _trade(world: World, kind: str, line: Line) -> list[str]:

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from simulator import bills, capture, faults, notices, notifier, orders, refunds
 from simulator.capture import Exchange
 from simulator.faults import HANG_SECONDS, HEADER, Answer, Strike
-from simulator.messages import Fields, Refusal, Reply
+from simulator.messages import Fields, Refusal, Reply, check_lengths
 from simulator.refunds import Course
 from simulator.world import World
 from wechat import xml
@@ -158,6 +158,7 @@ def _check_identity(visit: Visit) -> None:
         raise Refusal("APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配")
     if not visit.fields.get("nonce_str"):
         raise Refusal("PARAM_ERROR", "缺少参数: nonce_str")
+    check_lengths(visit.fields)
     if not _certified(visit):
         raise Refusal("CERT_ERROR", "证书校验错误")
 

@@ -140,6 +140,8 @@ AMOUNTS: Final[Mapping[tuple[str, int], str]] = {
 }
 """(call, fen) → the fault that strikes the first call of a number with that amount."""
 
+_BY_AMOUNT = {(call, str(fen)): name for (call, fen), name in AMOUNTS.items()}
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -219,7 +221,7 @@ def strike(world: World, call: str, fields: Fields, header: str = "") -> Strike 
 
 def _by_amount(world: World, call: str, number: str, fields: Fields) -> Strike | None:
     amount = fields.get("refund_fee" if call == "refund" else "total_fee", "")
-    name = AMOUNTS.get((call, int(amount))) if amount.isdecimal() else None
+    name = _BY_AMOUNT.get((call, amount))
     if name is None or _draw(world, f"amount {call} {number}") > 1:
         return None
     return Strike(name)

@@ -66,7 +66,7 @@ class Copy:
 async def run(world: World) -> None:
     """Work until cancelled: finish refunds and send notifications when they are due."""
     tasks: set[asyncio.Task[None]] = set()
-    async with httpx.AsyncClient(timeout=ACK_SECONDS) as client:
+    async with _connection() as client:
         while True:
             world.bell.clear()
             refunds.finish_due(world)
@@ -84,7 +84,7 @@ async def deliver_now(world: World, number: str) -> None:
     found = [_notification(row) for row in world.store.rows(sql, number)]
     mine = [one for one in found if one.id not in world.sending]
     world.sending.update(one.id for one in mine)
-    async with httpx.AsyncClient(timeout=ACK_SECONDS) as client:
+    async with _connection() as client:
         for one in mine:
             await _deliver(world, one, client)
 
@@ -98,20 +98,25 @@ async def replay(world: World, number: int) -> bool:
     if row is None:
         raise LookupError(str(number))
     one = _notification(row)
-    async with httpx.AsyncClient(timeout=ACK_SECONDS) as client:
+    async with _connection() as client:
         return await _send(world, one, _genuine(world, one), client, "")
 
 
 async def resend(world: World, exchange: Exchange) -> str:
     """Post a captured notification again, byte for byte; answers what the shop said."""
     started = time.perf_counter()
-    async with httpx.AsyncClient(timeout=ACK_SECONDS) as client:
+    async with _connection() as client:
         text, acknowledged = await _post(client, exchange.url, exchange.request.encode())
     took_ms = round((time.perf_counter() - started) * 1000)
     verdict = _verdict(acknowledged)
     again = replace(exchange, response=text, verdict=verdict, fault="replay", took_ms=took_ms)
     capture.keep(world, again)
     return text
+
+
+def _connection() -> httpx.AsyncClient:
+    """A client that lets no proxy of this computer's come between it and the shop."""
+    return httpx.AsyncClient(timeout=ACK_SECONDS, trust_env=False)
 
 
 def _due(world: World) -> list[Notification]:
@@ -197,7 +202,7 @@ async def _attempt(
 
 async def _twice(world: World, one: Notification) -> bool:
     async def from_own_connection() -> bool:
-        async with httpx.AsyncClient(timeout=ACK_SECONDS) as client:
+        async with _connection() as client:
             return await _send(world, one, _genuine(world, one), client, "notify_duplicate")
 
     return any(await asyncio.gather(from_own_connection(), from_own_connection()))

@@ -84,8 +84,7 @@ def console_refund(
     with world.store.transaction():
         refund(world, fields)
     made = find(world, number)
-    if made is None:
-        raise LookupError(number)
+    assert made is not None
     return made
 
 
@@ -94,7 +93,7 @@ def refundquery(world: World, fields: Fields) -> Reply:
     found = _queried(world, fields)
     if not found:
         raise Refusal("REFUNDNOTEXIST", "退款单不存在")
-    offset = int(fields["offset"]) if fields.get("offset", "").isdecimal() else 0
+    offset = fen(fields, "offset") if fields.get("offset", "0") != "0" else 0
     if offset >= len(found):
         raise Refusal("PARAM_ERROR", "offset 超出范围")
     page = found[offset : offset + PAGE_ROWS]

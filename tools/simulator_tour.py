@@ -1,7 +1,7 @@
 """`make simulator-tour`: every scenario and fault once, our client's conclusion beside the truth.
 
-Starts a simulator of its own in a temporary directory. Exit code 1 when any conclusion
-contradicts what truly happened.
+Starts simulators of its own in a temporary directory, so that the waits of several plays pass
+at once. Exit code 1 when any conclusion contradicts what truly happened.
 """
 
 import asyncio
@@ -13,26 +13,31 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from wechat.client import Config, WeChatPay
+from rich.cells import cell_len
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulator import defaults
 from simulator.faults import CALLS, FAULTS
 from simulator.notices import PAY
 from simulator.scenarios import SCENARIOS
 from wechat import notifications, xml
+from wechat.client import Config, WeChatPay
 from wechat.errors import Duty, Refused, RejectedNotification, Unknown
 from wechat.times import CHINA
 
 TOTAL_FEE = 300
 SCALE = 60
+LANES = 4
 STEPS_MAX = 6
 SETTLE_SECONDS = 2.0
 NOTIFY_SECONDS = 0.6
@@ -120,7 +125,7 @@ async def concluded(call: Awaitable[T], value: Callable[[T], str]) -> Outcome:
     except Refused as error:
         final = error.duty in (Duty.STOP, Duty.FIX_CONFIG)
         return Outcome(
-            f"{error.err_code}: {error.duty}", done=error.duty is Duty.DONE, refused=final,
+            f"{error.err_code}: {error.duty}", refused=final,
             unfunded=error.duty is Duty.WAIT_FOR_FUNDS,
         )  # fmt: skip
 
@@ -154,7 +159,7 @@ class Shop:
         """Read one notification as a shop does."""
         try:
             assert self.config is not None
-            told = notifications.read(body, self.config)
+            told = notifications.parse(body, self.config)
         except RejectedNotification:
             self.refused += 1
             return "FAIL"
@@ -169,6 +174,7 @@ class Shop:
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
+        self._server.server_close()
 
 
 @dataclass
@@ -293,7 +299,7 @@ async def bill_story(stage: Stage, name: str, arm: Arm) -> Line:
     """Download until the client is sure; the paid order must be on the bill."""
     number = await stage.fresh(paid=True)
     await arm("")
-    first, last = await _insist(lambda: stage.client.bill())
+    first, last = await _insist(stage.client.bill)
     concluded = "on the bill" if number in last.value else "not on the bill"
     paid = _of((await stage.ledger())["payments"], number)
     return Line(name, first, concluded, "on the bill" if paid else "not on the bill")
@@ -315,17 +321,35 @@ STORIES: dict[str, Story] = {
 }
 
 
-async def tour(stage: Stage) -> list[Line]:
-    """Play everything, one after the other."""
+@dataclass(frozen=True)
+class Play:
+    """One story to tell, and how its trouble is armed."""
+
+    name: str
+    story: Story
+    armed: Callable[[Stage], Arm]
+
+
+def everything() -> list[Play]:
+    """Every scenario, then every fault of every call."""
+    scenarios = [
+        Play(name, STORIES[scenario.about], partial(_scenario, name))
+        for name, scenario in SCENARIOS.items()
+    ]
+    faults = [
+        Play(f"{name} / {call}", STORIES[call], partial(_fault, name, call))
+        for name, fault in FAULTS.items()
+        for call in _played(fault.calls)
+    ]
+    return scenarios + faults
+
+
+async def perform(stage: Stage, plays: Sequence[Play]) -> list[Line]:
+    """Play them one after the other."""
     lines = []
-    for name, scenario in SCENARIOS.items():
-        lines.append(await STORIES[scenario.about](stage, name, _scenario(stage, name)))
+    for play in plays:
+        lines.append(await play.story(stage, play.name, play.armed(stage)))
         await _clean(stage)
-    for name, fault in FAULTS.items():
-        for call in _played(fault.calls):
-            told = f"{name} / {call}"
-            lines.append(await STORIES[call](stage, told, _fault(stage, name, call)))
-            await _clean(stage)
     return lines
 
 
@@ -334,14 +358,14 @@ def _played(calls: tuple[str, ...]) -> list[str]:
     return [call for call in calls if call in STORIES and call != "downloadfundflow"]
 
 
-def _scenario(stage: Stage, name: str) -> Arm:
+def _scenario(name: str, stage: Stage) -> Arm:
     async def arm(number: str) -> None:
         await stage.tell(f"scenarios/{name}", out_trade_no=number)
 
     return arm
 
 
-def _fault(stage: Stage, name: str, call: str) -> Arm:
+def _fault(name: str, call: str, stage: Stage) -> Arm:
     async def arm(number: str) -> None:
         err_code = "USER_ACCOUNT_ABNORMAL" if call == "refund" else "NOAUTH"
         extra = {"err_code": err_code} if name == "refuse" else {}
@@ -413,7 +437,8 @@ def _of(rows: list[dict[str, object]], number: str) -> list[dict[str, object]]:
 
 @contextlib.contextmanager
 def simulator(folder: Path) -> Iterator[str]:
-    """A simulator of our own; gives its address."""
+    """A simulator of our own with its state in `folder`; gives its address."""
+    folder.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -421,7 +446,9 @@ def simulator(folder: Path) -> Iterator[str]:
     keys = {"WECHAT_API_KEY": defaults.API_KEY, "WECHAT_PREVIOUS_API_KEY": PREVIOUS_KEY}
     own = {"SIMULATOR_PORT": str(port), "SIMULATOR_DB": str(folder / "simulator.db")}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **wechat, **keys, **own}
-    process = subprocess.Popen([sys.executable, "-m", "simulator"], cwd=folder, env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator"], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    )
     try:
         _wait_for(f"http://127.0.0.1:{port}/_control/clock")
         yield f"http://127.0.0.1:{port}"
@@ -434,7 +461,7 @@ def _wait_for(url: str) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         with contextlib.suppress(httpx.HTTPError):
-            httpx.get(url).raise_for_status()
+            httpx.get(url, trust_env=False).raise_for_status()
             return
         time.sleep(0.1)
     raise TimeoutError(url)
@@ -444,25 +471,40 @@ def show(lines: list[Line]) -> None:
     """Print the table."""
     heads = ("scenario or fault / call", "first conclusion", "conclusion", "truth", "")
     rows = [(row.name, row.first, row.concluded, row.truth, _mark(row)) for row in lines]
-    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+    widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
     for row in [heads, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        # Chinese takes two places a character.
+        cells = (
+            cell + " " * (wide - cell_len(cell)) for cell, wide in zip(row, widths, strict=True)
+        )
+        print("  ".join(cells).rstrip())
 
 
 def _mark(line: Line) -> str:
     return "agrees" if line.agrees else "CONTRADICTS"
 
 
-async def run(base_url: str) -> list[Line]:
-    """Set the stage at a running simulator and play."""
+async def run(base_urls: Sequence[str]) -> list[Line]:
+    """Share the plays out among running simulators; the lines come in the plays' order."""
+    plays, lanes = everything(), len(base_urls)
+    shares = [_at(url, plays[lane::lanes]) for lane, url in enumerate(base_urls)]
+    lines: dict[int, Line] = {}
+    for lane, share in enumerate(await asyncio.gather(*shares)):
+        lines |= {lane + lanes * place: line for place, line in enumerate(share)}
+    return [lines[place] for place in sorted(lines)]
+
+
+async def _at(base_url: str, plays: Sequence[Play]) -> list[Line]:
+    """Set the stage at one simulator and play."""
     shop = Shop()
     client = Client(base_url, shop.url)
     shop.config = client.config
     try:
-        async with httpx.AsyncClient(base_url=base_url + "/_control/") as control:
+        control_url = base_url + "/_control/"
+        async with httpx.AsyncClient(base_url=control_url, trust_env=False) as control:
             stage = Stage(control, client, shop)
             await stage.tell("clock", scale=SCALE)
-            return await tour(stage)
+            return await perform(stage, plays)
     finally:
         await client.close_connections()
         shop.close()
@@ -470,8 +512,9 @@ async def run(base_url: str) -> list[Line]:
 
 def main() -> int:
     """Play, print, and judge."""
-    with tempfile.TemporaryDirectory() as folder, simulator(Path(folder)) as base_url:
-        lines = asyncio.run(run(base_url))
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+        homes = [Path(folder) / str(lane) for lane in range(LANES)]
+        lines = asyncio.run(run([running.enter_context(simulator(home)) for home in homes]))
     show(lines)
     wrong = [line for line in lines if not line.agrees]
     print(f"{len(lines)} played over {len(CALLS)} calls; {len(wrong)} contradict the truth")

@@ -95,7 +95,7 @@ class Merchant:
         self, base_url: str, settings: Settings, shop: Shop, trust: ssl.SSLContext | bool = True
     ) -> None:
         self.base_url, self.settings, self.shop = base_url, settings, shop
-        self.http = httpx.Client(base_url=base_url, timeout=3, verify=trust)
+        self.http = httpx.Client(base_url=base_url, timeout=3, verify=trust, trust_env=False)
         self._serial = 0
 
     def signed(self, sign_type: SignType = SignType.MD5, key: str = "", **fields: object) -> bytes:
@@ -156,7 +156,8 @@ class Merchant:
         """Ask for a refund under the number `refund-of-…`, unless another is given."""
         fields: dict[str, object] = {
             "out_trade_no": number, "out_refund_no": f"refund-of-{number}",
-            "total_fee": total_fee, "refund_fee": refund_fee, "notify_url": self.shop.url + "/refund",
+            "total_fee": total_fee, "refund_fee": refund_fee,
+            "notify_url": self.shop.url + "/refund",
         }  # fmt: skip
         return self.call("/secapi/pay/refund", **fields | more)
 
@@ -169,4 +170,4 @@ class Merchant:
 def sandbox(folder: Path, **more: object) -> Settings:
     """Settings for one test: own state, a free port, quick refunds."""
     given = {"port": 0, "database": folder / "simulator.db", "refund_seconds": 0.2}
-    return Settings(_env_file=None, **{**given, **more})  # type: ignore[call-arg, arg-type]
+    return Settings(_env_file=None, **{**given, **more})  # type: ignore[arg-type]

@@ -98,6 +98,20 @@ def test_control_pay_creates_the_sample_payment_once(merchant: Merchant) -> None
     assert merchant.http.post("/_control/pay", json={"out_trade_no": "nobody"}).status_code == 404
 
 
+@pytest.mark.parametrize("name", ["out_trade_no", "transaction_id"])
+def test_the_sample_payment_is_refunded_by_either_number(merchant: Merchant, name: str) -> None:
+    sample: dict[str, object] = {
+        "out_trade_no": "2020vEPk8sib229F1rDkRgGhPh",
+        "transaction_id": "4200000728202011097892062758",
+    }
+    merchant.control("pay", **sample, total_fee=1, openid="o-sample", notify=False)
+    fields = {name: sample[name], "out_refund_no": "R1", "total_fee": 1, "refund_fee": 1}
+    accepted = merchant.call("/secapi/pay/refund", **fields)
+    assert accepted["out_trade_no"] == sample["out_trade_no"]
+    eventually(lambda: merchant.ledger()["refunds"][0]["state"] == "SUCCESS")
+    assert merchant.ledger()["refunds"][0]["money_moves"] == 1
+
+
 def test_refund_is_accepted_then_processed_then_succeeds(merchant: Merchant) -> None:
     number = merchant.paid_order()
     accepted = merchant.refund(number, 100)

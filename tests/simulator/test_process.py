@@ -6,16 +6,13 @@ import socket
 import ssl
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from simulator.__main__ import main
+from tests.simulator.certificates import certificates
 from tests.simulator.harness import Merchant, Shop, eventually, running, sandbox
 from wechat import xml
 
@@ -41,7 +38,7 @@ def start(folder: Path, **settings: object) -> subprocess.Popen[str]:
 
 def up(url: str) -> bool:
     try:
-        return httpx.get(url + "/_control/clock").is_success
+        return httpx.get(url + "/_control/clock", trust_env=False).is_success
     except httpx.HTTPError:
         return False
 
@@ -80,10 +77,12 @@ def test_sigkill_loses_no_refund_and_no_notification(tmp_path: Path, shop: Shop)
         ("SIMULATOR_HOST", "203.0.113.1"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: str, value: str) -> None:
-    process = start(tmp_path, **{"SIMULATOR_PORT": free_port(), name: value})
-    _, complaint = process.communicate(timeout=20)
-    assert process.returncode == 2
+def test_a_wrong_setting_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert main() == 2
+    complaint = capsys.readouterr().err
     assert len(complaint.splitlines()) == 1
     assert name in complaint
 
@@ -99,42 +98,16 @@ def test_a_taken_port_is_one_line_that_names_it(tmp_path: Path) -> None:
     assert len(complaint.splitlines()) == 1
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1, its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "cert.pem", folder / "key.pem"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    )
-    return paths
-
-
 def test_only_secapi_demands_a_client_certificate(tmp_path: Path, shop: Shop) -> None:
-    cert, key = certificate(tmp_path)
-    settings = sandbox(tmp_path, cert_file=cert, key_file=key, client_ca_file=cert)
+    papers = certificates(tmp_path)
+    settings = sandbox(tmp_path, **papers.server_settings)
     with running(settings) as port:
         url = f"https://127.0.0.1:{port}"
-        trust = ssl.create_default_context(cafile=str(cert))
-        trust.check_hostname = False
+        trust = ssl.create_default_context(cafile=papers.authority)
         bare = Merchant(url, settings, shop, trust)
         number = bare.paid_order()
         refused = bare.refund(number, 100)
-        trust.load_cert_chain(cert, key)
+        trust.load_cert_chain(papers.merchant_cert, papers.merchant_key)
         known = Merchant(url, settings, shop, trust)
         accepted = known.refund(number, 100)
         bare.http.close()

@@ -24,6 +24,7 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
+@pytest.mark.slow
 def test_a_newcomer_plays_the_page(page: Page, merchant: Merchant, shop: Shop) -> None:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
