@@ -1,0 +1,203 @@
+"""Writing down what a workflow decided: rows, books and events in one transaction, once."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from db.bookings import book
+from db.documents import dump
+from db.reservations import estimate
+from db.tables import CaseRow, Event, Merchant, OrderRow, RefundRow
+from domain.after_sale import Case
+from domain.deadline import Deadline
+from domain.messages import Batch, Note
+from domain.order import Order
+from domain.refund import Refund
+
+
+def apply(session: Session, batch: Batch, now: datetime) -> None:
+    """Write one batch; the second time it comes, nothing happens.
+
+    A task that was lost after it had written is done again, and may find more to write than before.
+    """
+    written = _written(session, batch)
+    missing = _missing(batch, written)
+    if not missing:
+        return
+    if batch.order is not None:
+        _write_order(session, batch.order, now)
+    if batch.refund is not None:
+        _write_refund(session, batch.refund, now)
+    session.flush()
+    for booking in batch.bookings:
+        book(session, batch.merchant_id, booking)
+    for case in batch.cases:
+        _write_case(session, case, now)
+    # Positions follow what was seen at first: whoever was faster has them, and this one fails.
+    first = sum(one.number == batch.number for one in written)
+    append_events(session, [_event(batch, first + at, note) for at, note in enumerate(missing)])
+
+
+def batches(session: Session, stream: str) -> int:
+    """The number of the newest batch that a workflow has written."""
+    newest = select(func.max(Event.number)).where(col(Event.stream) == stream)
+    return session.exec(newest).one() or 0
+
+
+def ensure_merchant(session: Session, merchant_id: str, now: datetime) -> None:
+    """A merchant nobody has described yet gets the defaults, whoever comes first."""
+    if session.get(Merchant, merchant_id) is None:
+        insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
+        new = Merchant(merchant_id=merchant_id, updated_at=now).model_dump()
+        session.exec(insert(Merchant).values(new).on_conflict_do_nothing())
+
+
+def append_events(session: Session, events: list[Event]) -> None:
+    """Events become visible in the order of their ids: writers take turns until they commit."""
+    if _is_postgresql(session):
+        session.exec(select(func.pg_advisory_xact_lock(_EVENTS_LOCK)))
+    session.add_all(events)
+    session.flush()
+
+
+_EVENTS_LOCK = 0x57454348
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def _written(session: Session, batch: Batch) -> Sequence[Event]:
+    """What earlier writings of this batch, or beyond it by a lost task, have brought."""
+    stream, number = col(Event.stream), col(Event.number)
+    return session.exec(select(Event).where(stream == batch.stream, number >= batch.number)).all()
+
+
+def _missing(batch: Batch, written: Sequence[Event]) -> list[Note]:
+    """Notes that are not written yet."""
+    known = Counter(
+        _said(one.subject_no, one.event, one.source, one.target, one.actor, one.reason, one.detail)
+        for one in written
+    )
+    missing = []
+    for note in batch.notes:
+        entry = note.entry
+        said = _said(
+            note.subject_no,
+            entry.event,
+            entry.source,
+            entry.target,
+            entry.actor,
+            entry.reason,
+            entry.detail,
+        )
+        if known[said] > 0:
+            known[said] -= 1
+        else:
+            missing.append(note)
+    return missing
+
+
+def _said(*parts: str | Mapping[str, str]) -> str:
+    """What a note says, without the moment: that is another one when a task is done again."""
+    return repr([sorted(p.items()) if isinstance(p, Mapping) else str(p) for p in parts])
+
+
+def _write_order(session: Session, order: Order, now: datetime) -> None:
+    terms = order.terms
+    row = session.get(OrderRow, terms.out_trade_no)
+    if row is None:
+        ensure_merchant(session, terms.merchant_id, now)
+        row = OrderRow(
+            out_trade_no=terms.out_trade_no,
+            merchant_id=terms.merchant_id,
+            openid=terms.openid,
+            state=order.state,
+            pay_state=order.pay_state,
+            total_fee=terms.total_fee,
+            terms=dump(terms),
+            placed_at=order.placed_at,
+            updated_at=now,
+        )
+        session.add(row)
+    row.state, row.pay_state = order.state, int(order.pay_state)
+    row.prepay_id, row.transaction_id = order.prepay_id, order.transaction_id
+    row.carrier, row.tracking_no = order.carrier, order.tracking_no
+    row.paid_at, row.shipped_at, row.received_at = (
+        order.paid_at,
+        order.shipped_at,
+        order.received_at,
+    )
+    row.ended_at, row.updated_at = order.ended_at, now
+    row.deadline_policy, row.deadline_at = _deadline(order.deadline)
+
+
+def _write_case(session: Session, case: Case, now: datetime) -> None:
+    row = session.get(CaseRow, case.case_no)
+    if row is None:
+        ensure_merchant(session, case.merchant_id, now)
+        row = CaseRow(
+            case_no=case.case_no,
+            out_trade_no=case.out_trade_no,
+            merchant_id=case.merchant_id,
+            transaction_id=case.transaction_id,
+            origin=case.origin,
+            type=case.type,
+            state=case.state,
+            responsibility=case.responsibility,
+            reason_code=case.reason_code,
+            reason=case.reason,
+            evidence=list(case.evidence),
+            units=[list(unit) for unit in case.units],
+            amounts={},
+            refund_fee=0,
+            opened_at=case.opened_at,
+            updated_at=now,
+        )
+        session.add(row)
+    row.state, row.type, row.responsibility = case.state, case.type, case.responsibility
+    if not row.reserved:
+        due = estimate(session, case)
+        row.amounts, row.refund_fee = dump(due), due.refund_fee
+    row.approved_in_person = case.approved_in_person
+    row.deadline_policy, row.deadline_at = _deadline(case.deadline)
+    row.alarm_at = case.deadline.alarm_at if case.deadline else None
+    row.breached_at, row.processed_at = case.breached_at, case.processed_at
+    row.ended_at, row.updated_at = case.ended_at, now
+    if case.parcel is not None:
+        row.return_carrier, row.return_tracking_no = case.parcel.carrier, case.parcel.tracking_no
+
+
+def _write_refund(session: Session, refund: Refund, now: datetime) -> None:
+    row = session.get_one(RefundRow, refund.intent.out_refund_no)
+    row.state, row.refund_id, row.problem = refund.state, refund.refund_id, refund.problem[:500]
+    row.accepted_at, row.succeeded_at = refund.accepted_at, refund.succeeded_at
+    row.updated_at = now
+
+
+def _deadline(deadline: Deadline | None) -> tuple[str, datetime | None]:
+    return (deadline.policy, deadline.at) if deadline else ("", None)
+
+
+def _event(batch: Batch, position: int, note: Note) -> Event:
+    entry = note.entry
+    return Event(
+        stream=batch.stream,
+        number=batch.number,
+        position=position,
+        at=entry.at,
+        merchant_id=batch.merchant_id,
+        out_trade_no=batch.out_trade_no,
+        subject=note.subject,
+        subject_no=note.subject_no,
+        actor=entry.actor,
+        event=entry.event,
+        source=entry.source,
+        target=entry.target,
+        reason=entry.reason,
+        detail=dict(entry.detail),
+    )
