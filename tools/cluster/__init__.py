@@ -1,0 +1,1 @@
+"""The topology of docker-compose.yml as processes of one machine, and a trial of it."""
