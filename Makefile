@@ -42,7 +42,7 @@ test: ## the fast tests
 
 test-slow: ## only the slow tests
 	@$(PROVISION) venv temporal test-server promtool
-	@$(VENV)/python -m pytest -m slow -n 2 --dist loadfile -rs || [ $$? -eq 5 ] # 5: there is none
+	@$(VENV)/python -m pytest -m slow -n 2 --dist loadfile -rfEs || [ $$? -eq 5 ] # 5: there is none
 
 test-all: test test-slow ## the fast tests, then the slow ones
 

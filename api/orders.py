@@ -137,7 +137,8 @@ async def place(command: Command, body: OrderBody, number: str) -> None:
     agreed = body.terms(number, merchant, context.settings.policies)
     said = body.model_copy(update={"out_trade_no": number}).model_dump_json()
     fingerprint = hashlib.sha256(said.encode()).hexdigest()
-    start, ask = OrderStart(agreed, fingerprint), Place(command.principal.actor, fingerprint)
+    start = OrderStart(agreed, fingerprint, applies_for_sure=True)
+    ask = Place(command.principal.actor, fingerprint)
     try:
         await workflows.place(context, start, ask, command.request_id)
     except Ended:

@@ -63,9 +63,10 @@ async def _place(context: Context) -> None:
         policies=context.settings.policies,
     )
     fingerprint = hashlib.sha256(OUT_TRADE_NO.encode()).hexdigest()
+    start = OrderStart(terms, fingerprint, applies_for_sure=True)
     ask = Place(Actor("sample", "sandbox"), fingerprint)
     try:
-        await workflows.place(context, OrderStart(terms, fingerprint), ask, fingerprint)
+        await workflows.place(context, start, ask, fingerprint)
     except Ended:
         return  # it was played to its end before
 

@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.context import Context
 from api.problems import temporal_away
-from db import records
+from db import lost_tasks
 from db.views import View
 from domain import order
 from domain.after_sale import CaseState
@@ -97,7 +97,7 @@ async def _is_behind(context: Context, workflow_id: str, error: WorkflowUpdateFa
     cause = error.cause
     if not isinstance(cause, ApplicationError) or len(cause.details) < 2:
         return False
-    written = await context.read(lambda session: records.batches(session, workflow_id))
+    written = await context.read(lambda session: lost_tasks.newest(session, workflow_id))
     return written > int(cause.details[1])
 
 

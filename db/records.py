@@ -1,20 +1,19 @@
 """Writing down what a workflow decided: rows, books and events in one transaction, once."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import func
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
+from db import lost_tasks
 from db.bookings import book
 from db.documents import dump
 from db.reservations import estimate
 from db.tables import CaseRow, Event, Merchant, OrderRow, RefundRow
 from domain.after_sale import Case
 from domain.deadline import Deadline
-from domain.messages import Batch, Note
+from domain.messages import Batch
 from domain.order import Order
 from domain.refund import Refund
 
@@ -22,12 +21,14 @@ from domain.refund import Refund
 def apply(session: Session, batch: Batch, now: datetime) -> None:
     """Write one batch; the second time it comes, nothing happens.
 
-    A task that was lost after it had written is done again, and may find more to write than before.
+    A task that was lost after it had written is done again, and may come out otherwise.
     """
-    written = _written(session, batch)
-    missing = _missing(batch, written)
-    if not missing:
+    written = lost_tasks.written(session, batch)
+    if written.is_over():
         return
+    steps, events = written.settle()
+    for step in steps:
+        session.merge(step)
     if batch.order is not None:
         _write_order(session, batch.order, now)
     if batch.refund is not None:
@@ -37,15 +38,8 @@ def apply(session: Session, batch: Batch, now: datetime) -> None:
         book(session, batch.merchant_id, booking)
     for case in batch.cases:
         _write_case(session, case, now)
-    # Positions follow what was seen at first: whoever was faster has them, and this one fails.
-    first = sum(one.number == batch.number for one in written)
-    append_events(session, [_event(batch, first + at, note) for at, note in enumerate(missing)])
-
-
-def batches(session: Session, stream: str) -> int:
-    """The number of the newest batch that a workflow has written."""
-    newest = select(func.max(Event.number)).where(col(Event.stream) == stream)
-    return session.exec(newest).one() or 0
+    # Whoever was faster has the positions, and this one fails.
+    append_events(session, events)
 
 
 def ensure_merchant(session: Session, merchant_id: str, now: datetime) -> None:
@@ -69,42 +63,6 @@ _EVENTS_LOCK = 0x57454348
 
 def _is_postgresql(session: Session) -> bool:
     return session.get_bind().dialect.name == "postgresql"
-
-
-def _written(session: Session, batch: Batch) -> Sequence[Event]:
-    """What earlier writings of this batch, or beyond it by a lost task, have brought."""
-    stream, number = col(Event.stream), col(Event.number)
-    return session.exec(select(Event).where(stream == batch.stream, number >= batch.number)).all()
-
-
-def _missing(batch: Batch, written: Sequence[Event]) -> list[Note]:
-    """Notes that are not written yet."""
-    known = Counter(
-        _said(one.subject_no, one.event, one.source, one.target, one.actor, one.reason, one.detail)
-        for one in written
-    )
-    missing = []
-    for note in batch.notes:
-        entry = note.entry
-        said = _said(
-            note.subject_no,
-            entry.event,
-            entry.source,
-            entry.target,
-            entry.actor,
-            entry.reason,
-            entry.detail,
-        )
-        if known[said] > 0:
-            known[said] -= 1
-        else:
-            missing.append(note)
-    return missing
-
-
-def _said(*parts: str | Mapping[str, str]) -> str:
-    """What a note says, without the moment: that is another one when a task is done again."""
-    return repr([sorted(p.items()) if isinstance(p, Mapping) else str(p) for p in parts])
 
 
 def _write_order(session: Session, order: Order, now: datetime) -> None:
@@ -181,23 +139,3 @@ def _write_refund(session: Session, refund: Refund, now: datetime) -> None:
 
 def _deadline(deadline: Deadline | None) -> tuple[str, datetime | None]:
     return (deadline.policy, deadline.at) if deadline else ("", None)
-
-
-def _event(batch: Batch, position: int, note: Note) -> Event:
-    entry = note.entry
-    return Event(
-        stream=batch.stream,
-        number=batch.number,
-        position=position,
-        at=entry.at,
-        merchant_id=batch.merchant_id,
-        out_trade_no=batch.out_trade_no,
-        subject=note.subject,
-        subject_no=note.subject_no,
-        actor=entry.actor,
-        event=entry.event,
-        source=entry.source,
-        target=entry.target,
-        reason=entry.reason,
-        detail=dict(entry.detail),
-    )

@@ -196,6 +196,16 @@ class Event(SQLModel, table=True):
     detail: dict[str, str] = Field(sa_column=Column(Document, nullable=False))
 
 
+class LostStep(SQLModel, table=True):
+    """An event of a workflow task that was lost, and came out otherwise when it was done again."""
+
+    __tablename__ = "lost_steps"
+    event_id: int = Field(sa_column=Column(Serial, primary_key=True, autoincrement=False))
+    stream: str = Field(index=True, max_length=100)
+    number: int | None = None
+    """The batch that has said it since, or undone it; none as long as a later one may."""
+
+
 class Transfer(SQLModel, table=True):
     """One amount from one account to another: it cannot be out of balance. Never edited.
 

@@ -76,6 +76,8 @@ class OrderStart:
 
     terms: Terms
     fingerprint: str
+    applies_for_sure: bool = False
+    """An application is written once Temporal has it; runs that began earlier write it before."""
 
 
 @dataclass(frozen=True)

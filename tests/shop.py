@@ -33,7 +33,7 @@ from settings import Settings, token_hash
 from simulator import defaults
 from wechat.client import WeChatPay
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 CALL_TIMEOUT_S = 1.0
 _serial = itertools.count(1)
 LOOK_EVERY_S = 0.05

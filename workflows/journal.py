@@ -83,13 +83,14 @@ class Journal:
         """Put one thing into the books."""
         self.bookings.append(booking)
 
-    async def flush(self) -> None:
+    async def flush(self, is_sure_first: bool | None = None) -> None:
         """Returns when everything noted until now is in the tables, however long they are away."""
         async with self.turn:
             batch = self._batch()
             if batch is None:
                 return
-            if self.sure_first and self._is_unsure(batch):
+            waits = self.sure_first if is_sure_first is None else is_sure_first
+            if waits and self._is_unsure(batch):
                 await _record_surely(batch)
             else:
                 await _record_at_once(batch)

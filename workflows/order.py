@@ -63,6 +63,7 @@ class OrderWorkflow:
     @workflow.init
     def __init__(self, start: OrderStart) -> None:
         self._fingerprint = start.fingerprint
+        self._applies_for_sure = start.applies_for_sure
         self._order = order.placed(start.terms, workflow.now())
         self._opening: asyncio.Task[None] | None = None
         self._refused = ""
@@ -74,7 +75,7 @@ class OrderWorkflow:
         self._return_answers: set[str] = set()
         self._followers: set[asyncio.Task[None]] = set()
         number, merchant_id = start.terms.out_trade_no, start.terms.merchant_id
-        # A command that was lost after it was written is given again; see `restore`.
+        # Others may be lost after they were written, and are given again; see `restore`.
         self._journal = Journal(
             Subject.ORDER, number, merchant_id, number, self._snapshot, sure_first=False
         )
@@ -231,7 +232,8 @@ class OrderWorkflow:
         after = order.claimed(self._order, claim, workflow.now())
         self._move(after, "CASE_OPENED", actor, case.reason, case_no=case.case_no)
         self._journal.note_case(case, "APPLIED", actor, "", case.state, case.reason)
-        await self._journal.flush()
+        # A case in the tables that has no run could not be decided.
+        await self._journal.flush(is_sure_first=self._applies_for_sure)
         await self._start_case(CaseStart(case, self._order.terms.policies))
 
     async def _start_case(self, start: CaseStart) -> None:

@@ -12,7 +12,7 @@ from tools.player import APPROVE, PARCEL
 from tools.shop_day import WHO
 from tools.stack import Stack
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PATIENCE_MS = 15_000
 LOOK_EVERY_S = 0.05
 _serial = itertools.count(1)

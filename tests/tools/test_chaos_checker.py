@@ -41,7 +41,7 @@ pytestmark = pytest.mark.slow
 Plant = Callable[[Evidence], None]
 
 POLICIES = {"refund_gap": "1s", "unpaid_close": "1h"}
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 STUCK_AFTER_S = 8.0
 
 

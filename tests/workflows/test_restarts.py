@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlmodel import delete
+from sqlmodel import Session, delete
+from temporalio import activity
 
+from db import records
 from db.tables import CaseRow, IdempotencyKey, OrderRow
+from domain.messages import Batch
 from tests.shop import APPROVE, PARCEL, Shop, order_body, refunds, told
 from tests.workflows.desks import DESKS
 
@@ -112,6 +115,22 @@ async def test_a_case_that_has_yet_to_begin_asks_to_come_again(real_shop: Shop) 
         session.delete(session.get_one(CaseRow, "early-1"))
     shipped = await real_shop.does("shop", f"/v1/orders/{number}/ship", PARCEL)
     assert shipped["state"] == "SHIPPED"
+
+
+async def test_a_case_is_written_once_temporal_has_its_application(
+    real_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written inside a task may be lost with it: then nobody could decide the case."""
+    write, inside = records.apply, dict[str, bool]()
+
+    def spying(session: Session, batch: Batch, now: datetime) -> None:
+        inside.update((note.entry.event, activity.info().is_local) for note in batch.notes)
+        write(session, batch, now)
+
+    monkeypatch.setattr(records, "apply", spying)
+    number = await real_shop.paid()
+    await real_shop.apply(number)
+    assert (inside["PAID"], inside["APPLIED"]) == (True, False)
 
 
 async def test_a_refund_of_the_rest_that_its_order_has_lost_is_opened_again(
