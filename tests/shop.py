@@ -75,8 +75,12 @@ class Shop:
         return reply.json()
 
     async def does(self, who: str, path: str, body: object = None) -> Any:
-        """One command that must succeed; the fresh state."""
-        reply = await self.post(who, path, body)
+        """One command that must succeed; the fresh state. A busy Temporal is asked again."""
+        key, deadline = f"key-{next(_serial)}", time.monotonic() + PATIENCE_S
+        reply = await self.post(who, path, body, key)
+        while reply.status_code == 503 and time.monotonic() < deadline:
+            await asyncio.sleep(int(reply.headers["Retry-After"]))
+            reply = await self.post(who, path, body, key)
         assert reply.is_success, reply.text
         return reply.json()
 
