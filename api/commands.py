@@ -2,14 +2,12 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from api.auth import Principal, allowed
@@ -34,19 +32,13 @@ class Command:
 
     async def once(self, status: int, act: Callable[[], Awaitable[View]]) -> JSONResponse:
         """The answer of `act`, or the one that an earlier copy of this request got."""
-        first = await self._first_answer()
+        first = await self.context.each(self._open)
         if first is None:
             made = await self._answer(status, act)
-            first = await self.context.write(
+            first = await self.context.each(
                 lambda session: idempotency.keep(session, self.request_id, made)
             )
         return _response(first)
-
-    async def _first_answer(self) -> Answer | None:
-        # Two copies at once: the later one finds the earlier one's row.
-        with suppress(IntegrityError):
-            return await self.context.write(self._open)
-        return await self.context.write(self._open)
 
     def _open(self, session: Session) -> Answer | None:
         return idempotency.opened(session, self.request_id, self.body_hash, datetime.now(UTC))

@@ -90,6 +90,15 @@ class Context:
 
         return await asyncio.to_thread(run)
 
+    async def each(self, change: Callable[[Session], T]) -> T:
+        """Do `change`, each statement of which is a transaction."""
+
+        def run() -> T:
+            with self.database.each() as session:
+                return change(session)
+
+        return await asyncio.to_thread(run)
+
     async def write(self, change: Callable[[Session], T]) -> T:
         """Do `change` in one transaction."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import case, func, or_
+from sqlalchemy import BindParameter, bindparam, case, func, or_
 from sqlmodel import Session, col, select
 
 from db.tables import Event, LostStep
@@ -40,9 +40,11 @@ class Written:
     def is_over(self) -> bool:
         """Whether nothing is to be written: the same batch again, or a lost task's, late."""
         here = [event for event in self.events if self._said_by(event) == self.batch.number]
+        if not here:
+            return False
         was = Counter(map(_whole, here))
         now = Counter(_whole(event_of(self.batch, note)) for note in self.batch.notes)
-        if not here or not now <= was:
+        if not now <= was:
             return False
         newest = max(note.entry.at for note in self.batch.notes)
         return now == was or newest < max(event.at for event in here)
@@ -54,6 +56,8 @@ class Written:
         starts elsewhere than where that had led: then it is undone for everybody to see.
         """
         number, notes = self.batch.number, self.batch.notes
+        if not self.events:
+            return [], [event_of(self.batch, note, at) for at, note in enumerate(notes)]
         open_ = [event for event in self.events if self._is_open(event)]
         said = _said_again(self.batch, open_)
         missing = [note for at, note in enumerate(notes) if at not in said]
@@ -89,13 +93,10 @@ class Written:
 
 def written(session: Session, batch: Batch) -> Written:
     """What is written of a run whose batch is to be written."""
-    of_run = _with_steps(select(Event, LostStep)).where(col(Event.stream) == batch.stream)
-    may_say = or_(
-        col(Event.number) >= batch.number,
-        func.coalesce(_SAID_BY, batch.number) >= batch.number,
-    )
-    if session.exec(of_run.where(may_say).limit(1)).first() is None:
+    about = {"stream": batch.stream, "number": batch.number}
+    if session.execute(_IS_THERE, about).first() is None:
         return Written(batch)
+    of_run = _with_steps(select(Event, LostStep)).where(col(Event.stream) == batch.stream)
     found = session.exec(of_run.order_by(col(Event.id))).all()
     steps = {step.event_id: step for _, step in found if step is not None}
     return Written(batch, [event for event, _ in found], steps)
@@ -109,6 +110,21 @@ def newest(session: Session, stream: str) -> int:
 
 def _with_steps(query: Any) -> Any:
     return query.outerjoin(LostStep, col(LostStep.event_id) == col(Event.id))
+
+
+def _is_there() -> Any:
+    """Whether there is anything that a batch might say again; made once, for it is asked often."""
+    number: BindParameter[int] = bindparam("number")
+    said_by = func.coalesce(_SAID_BY, number)
+    return (
+        _with_steps(select(col(Event.id)))
+        .where(col(Event.stream) == bindparam("stream"))
+        .where(or_(col(Event.number) >= number, said_by >= number))
+        .limit(1)
+    )
+
+
+_IS_THERE: Final = _is_there()
 
 
 def event_of(batch: Batch, note: Note, position: int = 0) -> Event:

@@ -29,24 +29,25 @@ def order_owner(session: Session, out_trade_no: str) -> View:
 
 def order(session: Session, out_trade_no: str) -> View:
     """One order with its cases, vouchers and timeline; raises Refused."""
+    view, _ = order_to_pay(session, out_trade_no)
+    return view
+
+
+def order_to_pay(session: Session, out_trade_no: str) -> tuple[View, str]:
+    """The order, and the prepay_id that its payment is signed over; raises Refused."""
     row = _found(session.get(OrderRow, out_trade_no), _no_order(out_trade_no))
     cases = session.exec(
         select(CaseRow)
         .where(col(CaseRow.out_trade_no) == out_trade_no)
         .order_by(col(CaseRow.opened_at), col(CaseRow.case_no))
     )
-    return order_summary(row) | {
+    view = order_summary(row) | {
         "lines": row.terms["lines"],
         "gifts": _gifts(session, row),
         "after_sales": [case_summary(case) for case in cases],
         "timeline": _timeline(session, Subject.ORDER, [out_trade_no]),
     }
-
-
-def order_to_pay(session: Session, out_trade_no: str) -> tuple[View, str]:
-    """The order, and the prepay_id that its payment is signed over."""
-    view = order(session, out_trade_no)
-    return view, session.get_one(OrderRow, out_trade_no).prepay_id
+    return view, row.prepay_id
 
 
 def order_summary(row: OrderRow) -> View:
