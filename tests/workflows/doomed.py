@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -33,6 +34,11 @@ CALL_TIMEOUT_S: Final = 1.0
 LOOK_EVERY_S: Final = 0.5
 DEATHS_MAX: Final = 100
 SOON: Final = timedelta(seconds=5)
+
+on_one_database = pytest.mark.parametrize(
+    "database_url", [os.environ.get("CRASH_POINTS_ON", "sqlite")], indirect=True, scope="module"
+)
+"""A hundred deaths take five minutes; `make chaos` kills workers on PostgreSQL anyway."""
 
 
 @dataclass

@@ -9,11 +9,11 @@ import pytest
 
 from tests.shop import Shop
 from tests.workflows.books import books_of
-from tests.workflows.doomed import Fate, wear_out
+from tests.workflows.doomed import Fate, on_one_database, wear_out
 from tests.workflows.refund_points import POINTS, plant
 from tests.workflows.stuck import again
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), on_one_database]
 
 OUTCOMES: Final[Mapping[str, dict[str, str]]] = {
     "accepted": {},
@@ -50,12 +50,6 @@ class Refunded:
 
 
 Crashed = dict[tuple[str, str], Refunded]
-
-
-@pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """SQLite alone: `make chaos` kills workers on PostgreSQL."""
-    return f"sqlite:///{tmp_path_factory.mktemp('database') / 'shop.db'}"
 
 
 @pytest.fixture(scope="module")

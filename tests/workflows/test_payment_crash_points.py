@@ -11,11 +11,11 @@ import pytest
 
 from tests.shop import Shop, order_body, told
 from tests.workflows.books import books_of
-from tests.workflows.doomed import Fate, wear_out
+from tests.workflows.doomed import Fate, on_one_database, wear_out
 from tests.workflows.hands import insist, patiently
 from tests.workflows.payment_points import SIDES, plant
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), on_one_database]
 
 PAID: Final = 380
 
@@ -95,12 +95,6 @@ class Told:
 
 
 Crashed = dict[tuple[str, str, str], Told]
-
-
-@pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """SQLite alone: `make chaos` kills workers on PostgreSQL."""
-    return f"sqlite:///{tmp_path_factory.mktemp('database') / 'shop.db'}"
 
 
 @pytest.fixture(scope="module")
