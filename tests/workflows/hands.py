@@ -10,7 +10,7 @@ import httpx
 from tests.shop import Shop
 
 ASK_AGAIN_S: Final = 0.5
-PATIENCE_S: Final = 600.0
+PATIENCE_S: Final = 1200.0
 
 
 async def insist(shop: Shop, who: str, key: str, path: str, body: object = None) -> Any:

@@ -13,7 +13,7 @@ from tests.workflows.doomed import Fate, on_one_database, wear_out
 from tests.workflows.refund_points import POINTS, plant
 from tests.workflows.stuck import again
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), on_one_database]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), on_one_database]
 
 OUTCOMES: Final[Mapping[str, dict[str, str]]] = {
     "accepted": {},

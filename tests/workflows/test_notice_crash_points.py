@@ -16,7 +16,7 @@ from tests.workflows.doomed import Fate, mortal
 from tests.workflows.hands import ASK_AGAIN_S, insist, patiently
 from tests.workflows.notice_points import OF_A_LATE_PAYMENT, OF_A_PAYMENT, OF_A_REFUND, plant
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CASES: Final = [
     (name, point)

@@ -15,7 +15,7 @@ from tests.workflows.doomed import Fate, on_one_database, wear_out
 from tests.workflows.hands import insist, patiently
 from tests.workflows.payment_points import SIDES, plant
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), on_one_database]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), on_one_database]
 
 PAID: Final = 380
 
