@@ -32,7 +32,7 @@ from workflows import calls
 QUIET_S: Final = 1.0
 CALL_TIMEOUT_S: Final = 1.0
 LOOK_EVERY_S: Final = 0.5
-DEATHS_MAX: Final = 100
+DEATHS_MAX: Final = 300
 SOON: Final = timedelta(seconds=5)
 
 on_one_database = pytest.mark.parametrize(
