@@ -13,6 +13,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent, WorkflowTaskFailedEventAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
@@ -28,7 +30,7 @@ from tests.shop import opened as open_shop
 from tools import provision
 from tools.chaos import settling, stories
 from tools.chaos.checker import RULES, judge
-from tools.chaos.evidence import Evidence, Reader, Row, Told
+from tools.chaos.evidence import Evidence, Reader, Row, Told, failures_of
 from tools.chaos.hand import Hand, World, opened
 from tools.chaos.stories import STORIES, Ending, Story
 from tools.chaos.telling import tell
@@ -109,6 +111,17 @@ async def good_day(stage: Stage) -> Evidence:
 
 def test_a_good_day_is_good(good_day: Evidence) -> None:
     assert judge(good_day) == []
+
+
+def test_a_worker_that_was_frozen_has_not_failed() -> None:
+    def failing(message: str) -> HistoryEvent:
+        failure = Failure(message=message)
+        said = WorkflowTaskFailedEventAttributes(failure=failure)
+        return HistoryEvent(workflow_task_failed_event_attributes=said)
+
+    frozen = failing("[TMPRL1101] Potential deadlock detected: workflow didn't yield within 2 s")
+    (found,) = failures_of([frozen, failing("KeyError: 'sku'")])
+    assert "KeyError" in found
 
 
 # ---- planted in the evidence

@@ -16,6 +16,7 @@ from db.engine import Database
 from db.tables import CaseRow, OrderRow, RefundRow
 from tests.shop import Shop, opened, wall_clock
 from tools import provision
+from tools.chaos.evidence import FROZEN
 from workflows.after_sale import AfterSaleWorkflow
 from workflows.messaging import (
     AFTER_SALE_STATE,
@@ -122,4 +123,5 @@ def failures(history: WorkflowHistory) -> list[str]:
         for event in history.events
         if event.HasField("workflow_task_failed_event_attributes")
         and event.workflow_task_failed_event_attributes.cause not in HARMLESS
+        and FROZEN not in event.workflow_task_failed_event_attributes.failure.message
     ]

@@ -26,6 +26,9 @@ EVENTS_PAGE: Final = 1000
 NEWEST_SHOWN: Final = 12
 HARMLESS: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 """Something came in while a run was about to end: the task is done again."""
+FROZEN: Final = "[TMPRL1101]"
+"""How the SDK begins when a task took two seconds: a worker that was frozen looks like one that
+hangs. The task is done again; of a run that really hangs, the task would be tried ever again."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ async def _run(client: Client, found: WorkflowExecution) -> Run:
         attempt = described.raw_description.pending_workflow_task.attempt
     newest = tuple(EventType.Name(event.event_type)[11:] for event in told[-NEWEST_SHOWN:])
     return Run(
-        found.id, found.workflow_type, status, _heard(told), _failures(told), attempt, newest
+        found.id, found.workflow_type, status, _heard(told), failures_of(told), attempt, newest
     )
 
 
@@ -168,12 +171,13 @@ def _heard(events: Iterable[HistoryEvent]) -> tuple[str, ...]:
     return tuple(payload.data.decode() for signal in signals for payload in signal.input.payloads)
 
 
-def _failures(events: Iterable[HistoryEvent]) -> tuple[str, ...]:
+def failures_of(events: Iterable[HistoryEvent]) -> tuple[str, ...]:
+    """What went wrong in a run's tasks, and with the run."""
     found = []
     for event in events:
         if event.HasField("workflow_task_failed_event_attributes"):
             failed = event.workflow_task_failed_event_attributes
-            if failed.cause != HARMLESS:
+            if failed.cause != HARMLESS and not failed.failure.message.startswith(FROZEN):
                 cause = WorkflowTaskFailedCause.Name(failed.cause)
                 found.append(f"{cause}: {failed.failure.message}")
         elif event.HasField("workflow_execution_failed_event_attributes"):
