@@ -15,11 +15,9 @@ from sqlmodel import Session, col, select
 
 from db.tables import Event, LostStep
 from domain.messages import Batch, Note
-from domain.timeline import SYSTEM, Entry
+from domain.timeline import RESTORED, STEP_LOST, SYSTEM, Entry
 
-RESTORED: Final = "RESTORED"
 UNDONE: Final = -1
-_REASON: Final = "a step that was written down was lost, and is undone"
 _SAID_BY = case((col(LostStep.event_id).is_(None), col(Event.number)), else_=col(LostStep.number))
 """The batch that an event belongs to; none if it was lost and not said again."""
 
@@ -176,7 +174,7 @@ def _stepping_back(events: Sequence[Event], missing: Sequence[Note]) -> list[Not
     """The same after a step back, for everybody to see, from where a lost task had led."""
     first, entry = missing[0], missing[0].entry
     left = _led_to(events, first) or entry.source
-    back = Entry(entry.at, str(SYSTEM), RESTORED, left, entry.source, _REASON)
+    back = Entry(entry.at, str(SYSTEM), RESTORED, left, entry.source, STEP_LOST)
     others = (note for note in missing if note.entry.event != RESTORED)
     return [replace(first, entry=back), *others]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class Subject(StrEnum):
@@ -29,6 +30,10 @@ class Actor:
 CLOCK = Actor("clock", "system")
 WECHAT = Actor("wechat-pay", "channel")
 SYSTEM = Actor("order-flow", "system")
+
+RESTORED: Final = "RESTORED"
+"""The event of a step that was written down by a task which was then lost, and is undone."""
+STEP_LOST: Final = "a step that was written down was lost, and is undone"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.order import Claim, Order, OrderEvent, OrderState, PayState
     from domain.refusals import Code, Refused
-    from domain.timeline import CLOCK, SYSTEM, WECHAT, Actor, Subject
+    from domain.timeline import CLOCK, RESTORED, STEP_LOST, SYSTEM, WECHAT, Actor, Subject
 
 from workflows import calls
 from workflows.after_sale import AfterSaleWorkflow
@@ -303,7 +303,7 @@ class OrderWorkflow:
     @workflow.signal
     def restore(self) -> None:
         """The tables hold a step that Temporal has lost, with its command: write what is true."""
-        self._note("RESTORED", SYSTEM, "a step that was written down was lost, and is undone")
+        self._note(RESTORED, SYSTEM, STEP_LOST)
 
     # ---- commands
 

@@ -17,11 +17,10 @@ from db.engine import Database
 from db.tables import Event
 from domain import order
 from domain.messages import Batch, Note
-from domain.timeline import SYSTEM, Entry, Subject
+from domain.timeline import RESTORED, SYSTEM, Entry, Subject
 from tests.db.story import Story
 from tests.domain.builders import NOW, SECOND
 
-RESTORED = lost_tasks.RESTORED
 _serial = itertools.count(1)
 
 Step = tuple[str, str]
