@@ -16,6 +16,7 @@ from api.console.menu import Page
 from api.console.office import OFFICE, Office
 from api.context import Context
 from domain.days import CHINA
+from domain.refusals import Refused
 
 T = TypeVar("T")
 
@@ -63,6 +64,16 @@ class Visitor:
     async def read(self, look: Callable[[Session], T]) -> T:
         """What `look` sees in the tables."""
         return await self.context.read(look)
+
+    async def find(self, look: Callable[[Session], T], path: str) -> T | None:
+        """The same, or none where nothing is there for them; what is another's is audited."""
+        try:
+            return await self.read(look)
+        except Refused:
+            return None
+        except Forbidden as forbidden:
+            await self.note(forbidden.action, "refused", f"GET {path}")
+            return None
 
     async def is_still_in(self) -> bool:
         """Whether the session is still good; signing out ends it on every open page."""

@@ -9,7 +9,6 @@ from nicegui.events import KeyEventArguments
 from sqlmodel import Session
 from starlette.responses import Response
 
-from api.auth import Forbidden
 from api.console import decide, desk, door, sending
 from api.console.frame import frame
 from api.console.menu import CASE
@@ -35,7 +34,6 @@ from api.console.widgets.refund_list import refund_actions
 from api.console.widgets.timeline import timeline
 from db import trial_balance, views, work_queue
 from db.views import View
-from domain.refusals import Refused
 
 WITHDRAWABLE = frozenset({"PENDING_MERCHANT", "AWAITING_RETURN", "PENDING_PLATFORM"})
 
@@ -54,12 +52,9 @@ async def case_page(
     case_no: str, visitor: Annotated[Visitor, Depends(Entrance(CASE))], request: Request
 ) -> Response | None:
     """One case."""
-    try:
-        seen = await visitor.read(lambda session: _look(session, visitor, case_no))
-    except Refused:
-        return door.message(request, "refused.missing", 404)
-    except Forbidden as forbidden:
-        await visitor.note(forbidden.action, "refused", f"GET /cases/{case_no}")
+    path = f"/cases/{case_no}"
+    seen = await visitor.find(lambda session: _look(session, visitor, case_no), path)
+    if seen is None:
         return door.message(request, "refused.missing", 404)
     with frame(visitor, CASE, visitor.t("case.title", case_no=case_no)):
         await CaseView(visitor, seen).open()

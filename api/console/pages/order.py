@@ -9,7 +9,6 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from api import privacy
-from api.auth import Forbidden
 from api.console import decide, door, formats, sending
 from api.console.frame import frame
 from api.console.menu import ORDER
@@ -33,7 +32,6 @@ from api.console.widgets.timeline import timeline
 from db import effects, trial_balance, views
 from db.views import View
 from domain.order import OrderState
-from domain.refusals import Refused
 
 
 @dataclass
@@ -51,12 +49,9 @@ async def order_page(
     out_trade_no: str, visitor: Annotated[Visitor, Depends(Entrance(ORDER))], request: Request
 ) -> Response | None:
     """One order."""
-    try:
-        seen = await visitor.read(lambda session: _look(session, visitor, out_trade_no))
-    except Refused:
-        return door.message(request, "refused.missing", 404)
-    except Forbidden as forbidden:
-        await visitor.note(forbidden.action, "refused", f"GET /orders/{out_trade_no}")
+    path = f"/orders/{out_trade_no}"
+    seen = await visitor.find(lambda session: _look(session, visitor, out_trade_no), path)
+    if seen is None:
         return door.message(request, "refused.missing", 404)
     with frame(visitor, ORDER, visitor.t("order.title", out_trade_no=out_trade_no)):
         await OrderView(visitor, seen).open()
