@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from temporalio.client import Client
 
 import settings
@@ -14,6 +15,7 @@ from api import (
     audit,
     codec,
     coupons,
+    guard,
     health,
     ledger,
     merchants,
@@ -29,7 +31,6 @@ from api import (
 )
 from api.console import mount
 from api.context import Context
-from api.guard import Guarded
 from api.metrics import Gauges
 from api.requests import Observed
 from db.engine import Database
@@ -56,10 +57,17 @@ def create_app(configured: Settings, client: Client | None = None) -> FastAPI:
             database.close()
 
     console = mount.Console()
-    made = FastAPI(title="wechat-order-flow", version="0.1.0", lifespan=lifespan, redoc_url=None)
+    # /docs with its scripts from here: content networks are slow or closed to many of our users.
+    made = FastAPIOffline(
+        title="wechat-order-flow",
+        version="0.1.0",
+        lifespan=lifespan,
+        redoc_url=None,
+        static_url=guard.DOCS_SCRIPTS,
+    )
     made.state.gauges = Gauges()
     made.add_middleware(Observed)
-    made.add_middleware(Guarded)
+    made.add_middleware(guard.Guarded)
     made.add_middleware(notify.Unhurried)
     problems.install(made)
     audit.install(made)

@@ -1,6 +1,7 @@
 """The doors of HTTP: bounds on bodies, headers on answers, guessed tokens, silent errors."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -134,10 +135,17 @@ async def test_every_answer_carries_its_headers(door: httpx.AsyncClient) -> None
         assert "server" not in reply.headers
 
 
-async def test_the_docs_load_from_where_they_say_and_nowhere_else(door: httpx.AsyncClient) -> None:
-    policy = (await door.get("/docs")).headers["content-security-policy"]
+async def test_the_docs_load_what_we_serve_and_nothing_else(door: httpx.AsyncClient) -> None:
+    page = await door.get("/docs")
+    policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
+    assert "http" not in policy
     assert "unsafe-eval" not in policy
+    loaded = re.findall(r"""(?:src|href)=["']([^"']+)""", page.text)
+    assert len(loaded) == 3
+    for address in loaded:
+        reply = await door.get(address)
+        assert (reply.status_code, reply.headers["x-frame-options"]) == (200, "DENY"), address
 
 
 async def test_a_fault_of_ours_tells_its_number_and_nothing_else(door: httpx.AsyncClient) -> None:
