@@ -12,6 +12,7 @@ from sqlmodel import Session
 from api import audit
 from api.auth import Principal
 from api.context import Context
+from api.passwords import weakness
 from api.problems import Problem
 from db import sessions, users
 from db.sessions import Failures, SignedIn
@@ -70,7 +71,11 @@ def _may_sign_in(context: Context, user: User) -> bool:
 async def _begun(context: Context, user: User, attempt: int, address: str) -> str:
     secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
     row = SessionRow(
-        token_hash=token_hash(secret), name=user.name, created_at=now, expires_at=now + LIFETIME
+        token_hash=token_hash(secret),
+        name=user.name,
+        created_at=now,
+        expires_at=now + LIFETIME,
+        address=address,
     )
 
     def change(session: Session) -> None:
@@ -97,6 +102,41 @@ async def signed_in(context: Context, secret: str) -> SignedIn | None:
 async def sign_out(context: Context, secret: str) -> None:
     """The session is over."""
     await context.write(lambda session: sessions.end(session, token_hash(secret)))
+
+
+async def change_password(
+    context: Context, who: Principal, secret: str, given: tuple[str, str], address: str
+) -> None:
+    """From the password that holds to a new one; only the session of this secret goes on.
+
+    Raises Problem: a wrong password, which counts like one at the door, or a weak new one.
+    """
+    now_held, wanted = given
+    user = await context.read(lambda session: users.find(session, who.name))
+    if user is None or user.is_sandbox:
+        raise Problem(409, "sandbox_login", "everybody knows the password of a sandbox login")
+    weak = await asyncio.to_thread(weakness, wanted, who.name)
+    if weak:
+        raise Problem(422, weak, "a password that would be guessed")
+    attempt = await _suspected(context, who.name, address)
+    if not await asyncio.to_thread(_is_right, user, now_held):
+        await audit.note(context, who, "change_password", "refused", "", address)
+        raise Problem(401, "wrong_password", "that is not the password")
+    password_hash = await asyncio.to_thread(hashed, wanted)
+
+    def change(session: Session) -> None:
+        sessions.cleared(session, attempt)
+        mine = session.get_one(User, who.name)
+        users.set_password(session, mine, password_hash, kept=token_hash(secret))
+
+    await context.write(change)
+    await audit.note(context, who, "change_password", "done", "", address)
+
+
+async def sign_out_others(context: Context, who: Principal, secret: str, address: str) -> None:
+    """Only the session of this secret goes on."""
+    await context.write(lambda session: sessions.end_all(session, who.name, but=token_hash(secret)))
+    await audit.note(context, who, "sign_out_others", "done", "", address)
 
 
 async def set_zone(context: Context, secret: str, utc_offset_minutes: int) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from sqlmodel import Session
 
 import settings
+from api.passwords import LENGTH_MAX, LENGTH_MIN, weakness
 from api.sessions import hashed
 from db import users
 from db.engine import Database
@@ -19,8 +20,12 @@ from db.tables import User
 from settings import SettingsError
 
 ROLES = ("merchant", "platform", "finance", "auditor", "admin")
-PASSWORD_MIN = 10
 NAME_MAX = 64
+WEAKNESSES = {
+    "too_short": f"a password has at least {LENGTH_MIN} characters",
+    "too_long": f"a password has at most {LENGTH_MAX} characters",
+    "too_easy": "that password would be guessed: it is a common one, or made like one",
+}
 
 
 class Unusable(Exception):
@@ -68,7 +73,7 @@ def _add(session: Session, asked: argparse.Namespace) -> str:
         raise Unusable(f"a name has 1 to {NAME_MAX} printable characters")
     if (asked.role == "merchant") != bool(asked.merchant):
         raise Unusable("a merchant's clerk, and nobody else, needs --merchant")
-    password, said = _password()
+    password, said = _password(asked.name)
     user = User(
         name=asked.name,
         role=asked.role,
@@ -85,7 +90,7 @@ def _add(session: Session, asked: argparse.Namespace) -> str:
 
 def _set_password(session: Session, asked: argparse.Namespace) -> str:
     user = _known(session, asked.name)
-    password, said = _password()
+    password, said = _password(user.name)
     users.set_password(session, user, hashed(password))
     return f"{asked.name} has a new password{said}"
 
@@ -125,7 +130,7 @@ def _known(session: Session, name: str) -> User:
     return user
 
 
-def _password() -> tuple[str, str]:
+def _password(name: str) -> tuple[str, str]:
     """Typed twice at a terminal, one line of a pipe, or made up and said once."""
     if not sys.stdin.isatty():
         given = sys.stdin.readline().rstrip("\n")
@@ -136,8 +141,8 @@ def _password() -> tuple[str, str]:
     if not given:
         made_up = secrets.token_urlsafe(15)
         return made_up, f"; the password is {made_up}"
-    if len(given) < PASSWORD_MIN:
-        raise Unusable(f"a password has at least {PASSWORD_MIN} characters")
+    if weak := weakness(given, name):
+        raise Unusable(WEAKNESSES[weak])
     return given, ""
 
 

@@ -1,5 +1,6 @@
 """Who is signed in, and who failed to: the API's own tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -63,6 +64,20 @@ def set_zone(session: Session, token_hash: str, utc_offset_minutes: int) -> None
 def end(session: Session, token_hash: str) -> None:
     """Somebody signed out."""
     session.exec(delete(SessionRow).where(col(SessionRow.token_hash) == token_hash))
+
+
+def end_all(session: Session, name: str, but: str = "") -> None:
+    """Somebody is signed out everywhere, but for the session of this token."""
+    session.exec(
+        delete(SessionRow).where(col(SessionRow.name) == name, col(SessionRow.token_hash) != but)
+    )
+
+
+def of(session: Session, name: str, now: datetime) -> Sequence[SessionRow]:
+    """Somebody's sessions that are still good, the newest first."""
+    mine = col(SessionRow.name) == name, col(SessionRow.expires_at) > now
+    newest_first = col(SessionRow.created_at).desc()
+    return session.exec(select(SessionRow).where(*mine).order_by(newest_first)).all()
 
 
 def suspect(

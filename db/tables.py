@@ -377,6 +377,7 @@ class SessionRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=_instant(nullable=False))
     expires_at: datetime = Field(sa_column=_instant(nullable=False))
     utc_offset_minutes: int | None = None
+    address: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
 
 
 class SignInFailure(SQLModel, table=True):

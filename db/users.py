@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from db.tables import SessionRow, User
+from db import sessions
+from db.tables import User
 
 
 class UserExists(Exception):
@@ -28,11 +29,11 @@ def everybody(session: Session) -> list[User]:
     return list(session.exec(select(User).order_by(col(User.name))))
 
 
-def set_password(session: Session, user: User, password_hash: str) -> None:
-    """A new password; whoever is signed in under the old one is signed out."""
+def set_password(session: Session, user: User, password_hash: str, kept: str = "") -> None:
+    """A new password; whoever is signed in under the old one is out, but for the token `kept`."""
     user.password_hash = password_hash
     session.add(user)
-    _sign_out(session, user.name)
+    sessions.end_all(session, user.name, but=kept)
 
 
 def set_disabled(session: Session, user: User, at: datetime | None) -> None:
@@ -40,9 +41,4 @@ def set_disabled(session: Session, user: User, at: datetime | None) -> None:
     user.disabled_at = at
     session.add(user)
     if at is not None:
-        _sign_out(session, user.name)
-
-
-def _sign_out(session: Session, name: str) -> None:
-    for row in session.exec(select(SessionRow).where(col(SessionRow.name) == name)):
-        session.delete(row)
+        sessions.end_all(session, user.name)

@@ -45,7 +45,7 @@ async def sign_in_page(request: Request, back: str = "/") -> Response:
         await visitor_of(request)
     except SignInNeeded:
         return _form(request, back)
-    return _redirect(request, back)
+    return redirect(request, back)
 
 
 @router.post("/sign-in")
@@ -59,14 +59,14 @@ async def sign_in(
     """Begin a session, or say why not."""
     office = _office(request)
     expected = request.cookies.get(FORM_COOKIE, "")
-    if not _is_own_form(request, expected, token):
+    if not is_own_form(request, expected, token):
         return _form(request, back, "sign_in.stale", 403)
     try:
         who = formats.typed(name)
         secret = await sessions.sign_in(office.context, who, password, address_of(request))
     except Problem as problem:
         return _form(request, back, f"sign_in.{problem.code}", problem.status)
-    response = _redirect(request, back)
+    response = redirect(request, back)
     _set_cookie(request, response, SESSION_COOKIE, secret, int(sessions.LIFETIME.total_seconds()))
     return response
 
@@ -75,10 +75,10 @@ async def sign_in(
 async def sign_out(request: Request, token: Annotated[str, Form(max_length=64)] = "") -> Response:
     """End the session on every open page."""
     secret = request.cookies.get(SESSION_COOKIE, "")
-    if not _is_own_form(request, sessions.csrf_token(secret), token):
+    if not is_own_form(request, sessions.csrf_token(secret), token):
         return _form(request, "/", "sign_in.stale", 403)
     await sessions.sign_out(_office(request).context, secret)
-    response = _redirect(request, "/sign-in")
+    response = redirect(request, "/sign-in")
     response.delete_cookie(SESSION_COOKIE, path=_path(request))
     return response
 
@@ -88,7 +88,7 @@ async def preferences(
     request: Request, language: str = "", theme: str = "", back: str = "/"
 ) -> Response:
     """Remember how this browser likes the console."""
-    response = _redirect(request, back)
+    response = redirect(request, back)
     if language in texts.LANGUAGES:
         _set_cookie(request, response, LANGUAGE_COOKIE, language, A_YEAR_S)
     if theme in ("light", "dark", "auto"):
@@ -110,7 +110,7 @@ def answer_strangers(app: FastAPI) -> None:
     async def _sign_in(request: Request, _: SignInNeeded) -> Response:
         back = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         query = f"?{request.url.query}" if request.url.query else ""
-        return _redirect(request, f"/sign-in?back={quote((back or '/') + query)}")
+        return redirect(request, f"/sign-in?back={quote((back or '/') + query)}")
 
     @app.exception_handler(Forbidden)
     async def _forbidden(request: Request, forbidden: Forbidden) -> Response:
@@ -180,7 +180,7 @@ def _t(request: Request, key: str, **values: object) -> str:
     return texts.text(language_of(request), key, **values)
 
 
-def _is_own_form(request: Request, expected: str, token: str) -> bool:
+def is_own_form(request: Request, expected: str, token: str) -> bool:
     """Whether one of our own pages sent this form."""
     context = _office(request).context
     if "origin" in request.headers and not is_own_origin(request.headers, context):
@@ -203,8 +203,8 @@ def _set_cookie(
     )
 
 
-def _redirect(request: Request, back: str) -> RedirectResponse:
-    # Only ever to a path of the console: `//host` and `\\host` would lead elsewhere.
+def redirect(request: Request, back: str) -> RedirectResponse:
+    """To a path of the console; one that would lead elsewhere goes to its first page."""
     inside = back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
     return RedirectResponse(_path(request) + inside, 303)
 

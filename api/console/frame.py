@@ -9,7 +9,7 @@ from nicegui import ui
 
 from api import sessions
 from api.console import formats, texts
-from api.console.menu import Page, menu_of
+from api.console.menu import ACCOUNT, Page, menu_of
 from api.console.visitor import Visitor, language_of
 from api.console.widgets.basic import icon_button, link, tag
 
@@ -110,7 +110,8 @@ def _here() -> str:
 
 def _person(visitor: Visitor) -> None:
     with tag("div", classes="person"):
-        tag("span", visitor.principal.name, classes="person-name")
+        name = link(visitor.principal.name, ACCOUNT.path).classes("person-name")
+        name.tooltip(visitor.t("page.account"))
         role = visitor.said("role", visitor.principal.role)
         merchant = f" · {visitor.principal.merchant_id}" if visitor.principal.merchant_id else ""
         tag("span", role + merchant, classes="person-role")

@@ -28,6 +28,7 @@ RECONCILIATION = Page("reconciliation", "/reconciliation", "fact_check", "reconc
 LEDGER = Page("ledger", "/ledger", "balance", "ledger.read")
 STATISTICS = Page("statistics", "/statistics", "insights", "statistics.read")
 AUDIT = Page("audit", "/audit", "policy", "audit.read")
+ACCOUNT = Page("account", "/account", "", "read", in_menu=False)
 SANDBOX = Page("sandbox", "/sandbox", "science", "sandbox.play", sandbox_only=True)
 
 PAGES = (
@@ -42,6 +43,7 @@ PAGES = (
     LEDGER,
     STATISTICS,
     AUDIT,
+    ACCOUNT,
     SANDBOX,
 )
 

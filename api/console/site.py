@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
 
-from api.console import door, exports, frame
+from api.console import account, door, exports, frame
 
 PAGES = (
     "queue",
@@ -21,6 +21,7 @@ PAGES = (
     "ledger",
     "statistics",
     "audit",
+    "account",
     "sandbox",
 )
 
@@ -31,6 +32,7 @@ def build() -> FastAPI:
     made = FastAPI(openapi_url=None)
     door.install(made)
     made.include_router(exports.router)
+    made.include_router(account.router)
     door.answer_strangers(pages)
     pages.on_page_exception(frame.broken)
     for name in PAGES:

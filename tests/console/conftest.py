@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from db.engine import Database
+from tests.console.door import Visit
 from tests.console.harness import Clerk, Shop
 from tools.stack import Stack
 
@@ -33,6 +35,22 @@ def shop(stack: Stack) -> Iterator[Shop]:
     """The shop's system, its buyers, and WeChat Pay's side of the simulator."""
     made = Shop(stack)
     made.control("clock", scale=20)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def tables(stack: Stack) -> Iterator[Database]:
+    """The shop's tables."""
+    made = Database(stack.environment["DATABASE_URL"])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def visit(stack: Stack) -> Iterator[Visit]:
+    """A browser without scripts."""
+    made = Visit(stack)
     yield made
     made.close()
 

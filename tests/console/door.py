@@ -1,11 +1,19 @@
-"""Signing in over plain HTTP, as a browser does it."""
+"""Signing in over plain HTTP, as a browser does it; who may, and what is written down of it."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
+from sqlmodel import col, select
 
+from db.engine import Database
+from db.tables import AuditEntry
 from tools.stack import Stack
 
+ROOT = Path(__file__).parents[2]
+PASSWORD = "kettle under seven lamps"
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 
@@ -33,3 +41,24 @@ class Visit:
 
     def close(self) -> None:
         self.http.close()
+
+
+def users(stack: Stack, *arguments: str, given: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+    """`python -m api.users …`."""
+    return subprocess.run(
+        [sys.executable, "-m", "api.users", *arguments],
+        cwd=ROOT,
+        env=stack.environment,
+        input=f"{given}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def written(tables: Database, actor: str) -> list[tuple[str, str]]:
+    """What the audit trail says of somebody: action and outcome."""
+    with tables.read() as session:
+        query = select(AuditEntry).where(col(AuditEntry.actor) == actor)
+        rows = session.exec(query.order_by(col(AuditEntry.id)))
+        return [(row.action, row.outcome) for row in rows]

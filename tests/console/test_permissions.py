@@ -74,7 +74,15 @@ def _routes() -> list[tuple[str, str, str]]:
 
 
 ROUTES = _routes()
-OPEN = {"/apis/pay_notify", "/apis/refund_notify", "/healthz", "/readyz", "/metrics"}
+OPEN = {
+    "/apis/pay_notify",
+    "/apis/refund_notify",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/docs/oauth2-redirect",
+}
 BY_SESSION = {"/console/codec/decode"}
 """It asks the console's session for the same permission, instead of a token."""
 

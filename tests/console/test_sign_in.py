@@ -1,62 +1,19 @@
 """Signing in, staying in, getting out; and what other sites can't do."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import col, select
+from sqlmodel import select
 
 from db.engine import Database
-from db.tables import AuditEntry, SessionRow, User
-from tests.console.door import Visit
+from db.tables import SessionRow, User
+from tests.console.door import PASSWORD, Visit, users, written
 from tests.console.harness import Shop
 from tools.shop_day import WHO
 from tools.stack import Stack
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
-
-ROOT = Path(__file__).parents[2]
-PASSWORD = "a good long password"
-
-
-@pytest.fixture(scope="module")
-def tables(stack: Stack) -> Iterator[Database]:
-    made = Database(stack.environment["DATABASE_URL"])
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def visit(stack: Stack) -> Iterator[Visit]:
-    made = Visit(stack)
-    yield made
-    made.close()
-
-
-def users(stack: Stack, *arguments: str, given: str = PASSWORD) -> subprocess.CompletedProcess[str]:
-    """`python -m api.users …`."""
-    return subprocess.run(
-        [sys.executable, "-m", "api.users", *arguments],
-        cwd=ROOT,
-        env=stack.environment,
-        input=f"{given}\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def written(tables: Database, actor: str) -> list[tuple[str, str]]:
-    """What the audit trail says of somebody: action and outcome."""
-    with tables.read() as session:
-        query = select(AuditEntry).where(col(AuditEntry.actor) == actor)
-        rows = session.exec(query.order_by(col(AuditEntry.id)))
-        return [(row.action, row.outcome) for row in rows]
 
 
 def test_a_session_is_a_cookie_that_scripts_and_other_sites_cant_use(

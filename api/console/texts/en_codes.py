@@ -90,6 +90,8 @@ CODES = {
     "outcome.done": "done",
     "outcome.failed": "failed",
     "action.sign_in": "Signed in",
+    "action.change_password": "Changed the password",
+    "action.sign_out_others": "Signed out everywhere else",
     "action.export": "Exported",
     "action.incidents.handle": "Handled an incident",
     "action.personal_data.read": "Read personal data",

@@ -89,6 +89,8 @@ CODES = {
     "outcome.done": "完成",
     "outcome.failed": "失败",
     "action.sign_in": "登录",
+    "action.change_password": "修改密码",
+    "action.sign_out_others": "退出其他登录",
     "action.export": "导出",
     "action.incidents.handle": "处理事件",
     "action.personal_data.read": "查看个人信息",

@@ -1,0 +1,23 @@
+"""Where a session was begun, for its owner to know it by."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0005"
+down_revision: str | None = "0004"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column(
+        "sessions", sa.Column("address", sa.String(length=64), nullable=False, server_default="")
+    )
+
+
+def downgrade() -> None:
+    """Take back."""
+    op.drop_column("sessions", "address")
