@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from temporalio.client import Client
 
@@ -15,6 +15,7 @@ from api import (
     audit,
     codec,
     coupons,
+    fields,
     guard,
     health,
     ledger,
@@ -72,8 +73,9 @@ def create_app(configured: Settings, client: Client | None = None) -> FastAPI:
     problems.install(made)
     audit.install(made)
     openapi.install(made)
+    for part in (notify, codec, health, metrics):
+        made.include_router(part.router)
     for part in (
-        notify,
         orders,
         after_sales,
         refunds,
@@ -83,11 +85,8 @@ def create_app(configured: Settings, client: Client | None = None) -> FastAPI:
         ledger,
         reconciliations,
         webhooks,
-        codec,
-        health,
-        metrics,
     ):
-        made.include_router(part.router)
+        made.include_router(part.router, dependencies=[Depends(fields.known_parameters)])
     if configured.console:
         made.mount(mount.PATH, console, name="console")
     return made

@@ -1,9 +1,12 @@
 """The fields of requests: what they may hold, so that nothing odd gets further than here."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -14,7 +17,9 @@ from pydantic import (
     StringConstraints,
 )
 
+from api.problems import Problem
 from domain.after_sale import REASON_MAX
+from domain.refusals import Code
 
 FEN_MAX = 100_000_000_000
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -66,3 +71,24 @@ class Body(BaseModel):
     """Unknown fields are refused: a misspelt one must not pass in silence."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+async def known_parameters(request: Request) -> None:
+    """A dependency: no query parameter that nobody reads, and none twice; raises Problem.
+
+    A misspelt filter that passed in silence would list what was not asked for.
+    """
+    if not request.scope["query_string"]:
+        return
+    left = set(_query_parameters(request.scope["route"].dependant))
+    for name, _ in request.query_params.multi_items():
+        if name not in left:
+            detail = "a parameter that is unknown here, or comes twice"
+            raise Problem(422, Code.INVALID_FIELD, detail, field=name[:64])
+        left.remove(name)
+
+
+def _query_parameters(dependant: Dependant) -> Iterator[str]:
+    yield from (one.alias for one in dependant.query_params)
+    for of_it in dependant.dependencies:
+        yield from _query_parameters(of_it)

@@ -153,6 +153,18 @@ async def test_lists_go_page_by_page(shop: Shop) -> None:
     assert (bad.status_code, bad.json()["field"]) == (422, "cursor")
 
 
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("merchnt_id=m1", "merchnt_id"), ("limit=5&limit=6", "limit"), ("a%00b=1", "a\0b")],
+)
+async def test_a_parameter_that_nobody_reads_or_that_comes_twice_is_named(
+    shop: Shop, query: str, field: str
+) -> None:
+    reply = await shop.api.get(f"/v1/orders?{query}", headers={"Authorization": "Bearer shop"})
+    assert (reply.status_code, reply.json()["field"]) == (422, field)
+    assert reply.json()["code"] == "invalid_field"
+
+
 async def test_events_tell_each_change_once_in_order(shop: Shop) -> None:
     start = (await shop.get("shop", "/v1/events?after=0&limit=1000"))["last"]
     number = await shop.shipped()
