@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -9,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlmodel import Session
 
-from api import audit
+from api import audit, second_factor
 from api.auth import Principal
 from api.context import Context
 from api.passwords import weakness
@@ -26,15 +28,32 @@ FAILURES_MAX = Failures(name=20, address=50, both=5)
 _hasher = PasswordHasher()
 
 
-async def sign_in(context: Context, name: str, password: str, address: str) -> str:
-    """The secret of a new session; raises Problem for a wrong password, or too many of them."""
+@dataclass(frozen=True)
+class Proof:
+    """What somebody shows to be who they say: a password, and a code where one is asked for."""
+
+    password: str
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Myself:
+    """Whoever is signed in, by this secret, from this address."""
+
+    who: Principal
+    secret: str
+    address: str
+
+
+async def sign_in(context: Context, name: str, given: Proof, address: str) -> str:
+    """The secret of a new session; raises Problem for a wrong proof, or too many of them."""
     attempt = await _suspected(context, name, address)
     user = await context.read(lambda session: users.find(session, name))
-    right = await asyncio.to_thread(_is_right, user, password)
-    if user is None or not right or not _may_sign_in(context, user):
+    proved = await _is_proved(context, user, given)
+    if user is None or not proved or not _may_sign_in(context, user):
         stranger = Principal(name, "", "")
         await audit.note(context, stranger, "sign_in", "refused", "", address)
-        raise Problem(401, "wrong_password", "no such name and password")
+        raise Problem(401, "wrong_password", "no such name, password and code")
     return await _begun(context, user, attempt, address)
 
 
@@ -57,6 +76,16 @@ def _is_right(user: User | None, password: str) -> bool:
         return _hasher.verify(known, password)
     except VerificationError:
         return False
+
+
+async def _is_proved(context: Context, user: User | None, given: Proof) -> bool:
+    """Whether that is the password, and a code seen for the first time where one is asked for."""
+    right = await asyncio.to_thread(_is_right, user, given.password)
+    if user is None or not right or not user.totp_secret:
+        return right
+    step = second_factor.step_of(user.totp_secret, given.code)
+    name = user.name
+    return await context.write(lambda session: users.take_step(session, name, step))
 
 
 @cache
@@ -104,39 +133,73 @@ async def sign_out(context: Context, secret: str) -> None:
     await context.write(lambda session: sessions.end(session, token_hash(secret)))
 
 
-async def change_password(
-    context: Context, who: Principal, secret: str, given: tuple[str, str], address: str
-) -> None:
-    """From the password that holds to a new one; only the session of this secret goes on.
+async def change_password(context: Context, me: Myself, given: Proof, wanted: str) -> None:
+    """A new password; only the session at hand goes on.
 
-    Raises Problem: a wrong password, which counts like one at the door, or a weak new one.
+    Raises Problem: a wrong proof, which counts like one at the door, or a weak new password.
     """
-    now_held, wanted = given
-    user = await context.read(lambda session: users.find(session, who.name))
-    if user is None or user.is_sandbox:
-        raise Problem(409, "sandbox_login", "everybody knows the password of a sandbox login")
-    weak = await asyncio.to_thread(weakness, wanted, who.name)
+    weak = await asyncio.to_thread(weakness, wanted, me.who.name)
     if weak:
         raise Problem(422, weak, "a password that would be guessed")
-    attempt = await _suspected(context, who.name, address)
-    if not await asyncio.to_thread(_is_right, user, now_held):
-        await audit.note(context, who, "change_password", "refused", "", address)
-        raise Problem(401, "wrong_password", "that is not the password")
     password_hash = await asyncio.to_thread(hashed, wanted)
 
-    def change(session: Session) -> None:
+    def change(session: Session, user: User) -> None:
+        users.set_password(session, user, password_hash, kept=token_hash(me.secret))
+
+    await _prove_and(context, me, given, "change_password", change)
+
+
+async def begin_second_factor(
+    context: Context, me: Myself, given: Proof, secret: str, code: str
+) -> None:
+    """Ask for this secret's codes from now on; `code` shows that its app is there.
+
+    Only the session at hand goes on. Raises Problem for a wrong proof or code.
+    """
+    step = second_factor.step_of(secret, code) if second_factor.is_secret(secret) else 0
+    if not step:
+        raise Problem(422, "wrong_code", "not the code that the app shows now")
+
+    def change(session: Session, user: User) -> None:
+        users.set_second_factor(session, user, secret, step, kept=token_hash(me.secret))
+
+    await _prove_and(context, me, given, "second_factor_on", change)
+
+
+async def end_second_factor(context: Context, me: Myself, given: Proof) -> None:
+    """Ask for no code any more; raises Problem for a wrong proof."""
+
+    def change(session: Session, user: User) -> None:
+        users.set_second_factor(session, user, "", 0, kept=token_hash(me.secret))
+
+    await _prove_and(context, me, given, "second_factor_off", change)
+
+
+async def _prove_and(
+    context: Context, me: Myself, given: Proof, action: str, change: Callable[[Session, User], None]
+) -> None:
+    user = await context.read(lambda session: users.find(session, me.who.name))
+    if user is None or user.is_sandbox:
+        raise Problem(409, "sandbox_login", "a sandbox login is everybody's")
+    attempt = await _suspected(context, user.name, me.address)
+    if not await _is_proved(context, user, given):
+        await audit.note(context, me.who, action, "refused", "", me.address)
+        raise Problem(401, "wrong_proof", "not the password, or not a fresh code")
+
+    def both(session: Session) -> None:
         sessions.cleared(session, attempt)
-        mine = session.get_one(User, who.name)
-        users.set_password(session, mine, password_hash, kept=token_hash(secret))
+        change(session, session.get_one(User, me.who.name))
 
-    await context.write(change)
-    await audit.note(context, who, "change_password", "done", "", address)
+    await context.write(both)
+    await audit.note(context, me.who, action, "done", "", me.address)
 
 
-async def sign_out_others(context: Context, who: Principal, secret: str, address: str) -> None:
-    """Only the session of this secret goes on."""
-    await context.write(lambda session: sessions.end_all(session, who.name, but=token_hash(secret)))
-    await audit.note(context, who, "sign_out_others", "done", "", address)
+async def sign_out_others(context: Context, me: Myself) -> None:
+    """Only the session at hand goes on."""
+    await context.write(
+        lambda session: sessions.end_all(session, me.who.name, but=token_hash(me.secret))
+    )
+    await audit.note(context, me.who, "sign_out_others", "done", "", me.address)
 
 
 async def set_zone(context: Context, secret: str, utc_offset_minutes: int) -> None:

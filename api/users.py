@@ -1,6 +1,6 @@
 """`python -m api.users`: who may sign in to the console.
 
-add NAME ROLE [--merchant M], password NAME, disable NAME, enable NAME, list
+add NAME ROLE [--merchant M], password NAME, no-second-factor NAME, disable NAME, enable NAME, list
 """
 
 import argparse
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--merchant", default="", help="the merchant_id of a merchant's clerk")
     for action, about in (
         ("password", "set a new password"),
+        ("no-second-factor", "let somebody in without a code, whose phone is lost"),
         ("disable", "sign somebody out and keep them out"),
         ("enable", "let somebody in again"),
     ):
@@ -95,6 +96,11 @@ def _set_password(session: Session, asked: argparse.Namespace) -> str:
     return f"{asked.name} has a new password{said}"
 
 
+def _end_second_factor(session: Session, asked: argparse.Namespace) -> str:
+    users.set_second_factor(session, _known(session, asked.name), "")
+    return f"{asked.name} needs no code, and is signed out"
+
+
 def _disable(session: Session, asked: argparse.Namespace) -> str:
     users.set_disabled(session, _known(session, asked.name), datetime.now(UTC))
     return f"{asked.name} is signed out and may not sign in"
@@ -117,6 +123,7 @@ def _list(session: Session, _: argparse.Namespace) -> str:
 _ACTIONS = {
     "add": _add,
     "password": _set_password,
+    "no-second-factor": _end_second_factor,
     "disable": _disable,
     "enable": _enable,
     "list": _list,

@@ -353,7 +353,10 @@ class Delivery(SQLModel, table=True):
 
 
 class User(SQLModel, table=True):
-    """A person who may sign in; everybody knows the password of a sandbox one."""
+    """A person who may sign in; everybody knows the password of a sandbox one.
+
+    `totp_secret` is "" without a second factor; `totp_step` the newest step whose code was taken.
+    """
 
     __tablename__ = "users"
     name: str = Field(primary_key=True, max_length=64)
@@ -363,6 +366,8 @@ class User(SQLModel, table=True):
     is_sandbox: bool = False
     created_at: datetime = Field(sa_column=_instant(nullable=False))
     disabled_at: datetime | None = Field(default=None, sa_column=_instant())
+    totp_secret: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
+    totp_step: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class SessionRow(SQLModel, table=True):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from db import sessions
@@ -34,6 +35,21 @@ def set_password(session: Session, user: User, password_hash: str, kept: str = "
     user.password_hash = password_hash
     session.add(user)
     sessions.end_all(session, user.name, but=kept)
+
+
+def set_second_factor(
+    session: Session, user: User, secret: str, step: int = 0, kept: str = ""
+) -> None:
+    """This secret's codes after `step` are asked for, or none for ""; all but `kept` are out."""
+    user.totp_secret, user.totp_step = secret, step
+    session.add(user)
+    sessions.end_all(session, user.name, but=kept)
+
+
+def take_step(session: Session, name: str, step: int) -> bool:
+    """Take the code of this step; False if it, or a later one, was taken before."""
+    newer = update(User).where(col(User.name) == name, col(User.totp_step) < step)
+    return session.exec(newer.values(totp_step=step)).rowcount == 1
 
 
 def set_disabled(session: Session, user: User, at: datetime | None) -> None:

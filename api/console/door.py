@@ -53,6 +53,7 @@ async def sign_in(
     request: Request,
     name: Annotated[str, Form(max_length=64)],
     password: Annotated[str, Form(max_length=200)],
+    code: Annotated[str, Form(max_length=64)] = "",
     token: Annotated[str, Form(max_length=64)] = "",
     back: Annotated[str, Form(max_length=500)] = "/",
 ) -> Response:
@@ -62,8 +63,8 @@ async def sign_in(
     if not is_own_form(request, expected, token):
         return _form(request, back, "sign_in.stale", 403)
     try:
-        who = formats.typed(name)
-        secret = await sessions.sign_in(office.context, who, password, address_of(request))
+        who, proof = formats.typed(name), sessions.Proof(password, code)
+        secret = await sessions.sign_in(office.context, who, proof, address_of(request))
     except Problem as problem:
         return _form(request, back, f"sign_in.{problem.code}", problem.status)
     response = redirect(request, back)
@@ -141,6 +142,7 @@ def _form(request: Request, back: str, problem: str = "", status: int = 200) -> 
         status,
         name=_t(request, "sign_in.name"),
         password=_t(request, "sign_in.password"),
+        code=_t(request, "sign_in.code"),
         button=_t(request, "sign_in.button"),
         about=_t(request, "sign_in.about"),
         token=token,

@@ -15,6 +15,7 @@ from api.console import texts
 from api.console.menu import Page
 from api.console.office import OFFICE, Office
 from api.context import Context
+from api.sessions import Myself
 from domain.days import CHINA
 from domain.refusals import Refused
 
@@ -60,6 +61,11 @@ class Visitor:
     def may(self, action: str) -> bool:
         """Whether the visitor may do this."""
         return self.principal.may(action)
+
+    @property
+    def myself(self) -> Myself:
+        """The visitor, as the owner of an account."""
+        return Myself(self.principal, self.secret, self.address)
 
     async def read(self, look: Callable[[Session], T]) -> T:
         """What `look` sees in the tables."""

@@ -73,10 +73,10 @@ def clerk(browser: Browser, stack: Stack) -> Iterator[Callable[..., Clerk]]:
     """People who sign in, each in a browser window of their own; what breaks on a page is told."""
     made: list[Clerk] = []
 
-    def sign_in(name: str, **window: object) -> Clerk:
+    def sign_in(name: str, password: str = "sandbox", **window: object) -> Clerk:
         one = Clerk(browser, f"{stack.base_url}/console", **window)
         made.append(one)
-        one.sign_in(name)
+        one.sign_in(name, password)
         return one
 
     yield sign_in

@@ -30,10 +30,17 @@ class Visit:
         return found[1]
 
     def sign_in(
-        self, name: str, password: str = "sandbox", back: str = "/", **headers: str
+        self,
+        name: str,
+        password: str = "sandbox",
+        back: str = "/",
+        *,
+        code: str = "",
+        **headers: str,
     ) -> httpx.Response:
         """Fill in the form and send it."""
-        said = {"name": name, "password": password, "token": self.form(), "back": back}
+        said = {"name": name, "password": password, "code": code, "back": back}
+        said["token"] = self.form()
         return self.http.post("/sign-in", data=said, headers=headers)
 
     def get(self, path: str) -> httpx.Response:

@@ -1,9 +1,11 @@
 """One's own account: a new password, where one is signed in, and nobody else's hand on it."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 
 import httpx
+import pyotp
 import pytest
 
 from api.passwords import weakness
@@ -42,10 +44,27 @@ def sends(visit: Visit, form: str, token: str | None = None, **said: str) -> htt
     return visit.http.post(f"/account/{form}", data={"token": token, **said})
 
 
-def changes(visit: Visit, now: str, new: str, again: str | None = None) -> str:
+def changes(visit: Visit, now: str, new: str, again: str | None = None, code: str = "") -> str:
     """Ask for a new password; what the page says then."""
-    said = {"now": now, "new": new, "again": new if again is None else again}
+    said = {"now": now, "new": new, "again": new if again is None else again, "code": code}
     return told(sends(visit, "password", **said))
+
+
+class Phone:
+    """An authenticator app."""
+
+    def __init__(self) -> None:
+        self.secret = pyotp.random_base32()
+        self._totp = pyotp.TOTP(self.secret)
+
+    def code(self, *, later: int = 0) -> str:
+        """What it shows now, or so many half minutes later."""
+        return self._totp.at(datetime.now(UTC), counter_offset=later)
+
+    def set_up(self, visit: Visit, password: str = PASSWORD, code: str = "") -> str:
+        """Ask for its codes at sign-in; what the page says then."""
+        said = {"now": password, "secret": self.secret, "code": code or self.code()}
+        return told(sends(visit, "second-factor", **said))
 
 
 def told(reply: httpx.Response) -> str:
@@ -69,7 +88,7 @@ def test_only_who_knows_the_password_changes_it_and_guessing_ends(
     visit: Visit, name: str, tables: Database
 ) -> None:
     visit.sign_in(name, PASSWORD)
-    assert [changes(visit, "wrong", NEW) for _ in range(5)] == ["wrong_password"] * 5
+    assert [changes(visit, "wrong", NEW) for _ in range(5)] == ["wrong_proof"] * 5
     assert changes(visit, PASSWORD, NEW) == "too_many_failures"
     assert ("change_password", "refused") in written(tables, name)
     assert ("change_password", "done") not in written(tables, name)
@@ -96,6 +115,80 @@ def test_everybodys_sandbox_login_keeps_its_password(visit: Visit, elsewhere: Vi
     visit.sign_in("ping")
     assert changes(visit, "sandbox", NEW) == "sandbox_login"
     assert elsewhere.sign_in("ping").status_code == 303
+
+
+def test_with_a_second_factor_a_password_alone_opens_nothing(
+    visit: Visit, elsewhere: Visit, name: str, tables: Database
+) -> None:
+    phone = Phone()
+    visit.sign_in(name, PASSWORD)
+    elsewhere.sign_in(name, PASSWORD)
+    assert phone.set_up(visit) == "factor_on"
+    assert (visit.get("/").status_code, elsewhere.get("/").status_code) == (200, 303)
+    assert elsewhere.sign_in(name, PASSWORD).status_code == 401
+    assert elsewhere.sign_in(name, PASSWORD, code="000000").status_code == 401
+    assert elsewhere.sign_in(name, "wrong", code=phone.code(later=1)).status_code == 401
+    assert elsewhere.sign_in(name, PASSWORD, code=phone.code(later=1)).status_code == 303
+    assert ("second_factor_on", "done") in written(tables, name)
+
+
+def test_a_code_is_good_once(visit: Visit, elsewhere: Visit, name: str) -> None:
+    phone = Phone()
+    visit.sign_in(name, PASSWORD)
+    used = phone.code()
+    assert phone.set_up(visit, code=used) == "factor_on"
+    assert elsewhere.sign_in(name, PASSWORD, code=used).status_code == 401
+    seen = phone.code(later=1)
+    assert elsewhere.sign_in(name, PASSWORD, code=seen).status_code == 303
+    assert changes(visit, PASSWORD, NEW, code=seen) == "wrong_proof"
+
+
+def test_a_factor_begins_with_the_password_and_a_code_of_its_app(
+    visit: Visit, elsewhere: Visit, name: str
+) -> None:
+    phone = Phone()
+    visit.sign_in(name, PASSWORD)
+    assert phone.set_up(visit, code="000000") == "wrong_code"
+    assert phone.set_up(visit, password="wrong") == "wrong_proof"
+    phone.secret = "AAAA"
+    assert phone.set_up(visit) == "wrong_code"
+    assert elsewhere.sign_in(name, PASSWORD).status_code == 303
+
+
+def test_a_factor_ends_with_a_code_or_by_the_operator(
+    visit: Visit, elsewhere: Visit, name: str, stack: Stack
+) -> None:
+    phone = Phone()
+    visit.sign_in(name, PASSWORD)
+    phone.set_up(visit)
+    assert told(sends(visit, "no-second-factor", now=PASSWORD, code="000000")) == "wrong_proof"
+    said = {"now": PASSWORD, "code": phone.code(later=1)}
+    assert told(sends(visit, "no-second-factor", **said)) == "factor_off"
+    assert elsewhere.sign_in(name, PASSWORD).status_code == 303
+    lost = Phone()
+    assert lost.set_up(visit) == "factor_on"
+    assert users(stack, "no-second-factor", name).returncode == 0
+    assert visit.get("/").status_code == 303
+    assert visit.sign_in(name, PASSWORD).status_code == 303
+
+
+def test_somebody_scans_the_code_and_signs_in_with_it(
+    clerk: Callable[..., Clerk], name: str
+) -> None:
+    one = clerk(name, PASSWORD)
+    one.open("/account")
+    phone = pyotp.TOTP(one.page.locator(".card code").inner_text().replace(" ", ""))
+    assert one.page.locator(".card svg").is_visible()
+    one.page.fill("#factor-now", PASSWORD)
+    one.page.fill("#factor-code", phone.now())
+    one.page.get_by_role("button", name="开启两步验证").click()
+    one.page.get_by_role("status").wait_for()
+    one.page.locator(".top form button").click()
+    one.page.fill("#name", name)
+    one.page.fill("#password", PASSWORD)
+    one.page.fill("#code", phone.at(datetime.now(UTC), counter_offset=1))
+    one.page.click("button[type=submit]")
+    one.page.wait_for_url(f"{one.url}/")
 
 
 def test_no_form_but_our_own_does_anything(visit: Visit, elsewhere: Visit, name: str) -> None:

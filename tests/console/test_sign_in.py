@@ -41,7 +41,7 @@ def test_a_wrong_password_is_written_down_and_says_nothing_about_names(
 ) -> None:
     known, unknown = visit.sign_in("mei", "wrong"), visit.sign_in("nobody-by-this-name", "wrong")
     assert known.status_code == unknown.status_code == 401
-    assert "用户名或密码不对" in known.text
+    assert "用户名、密码或验证码不对" in known.text
     assert ("sign_in", "refused") in written(tables, "nobody-by-this-name")
 
 

@@ -1,28 +1,34 @@
-"""One's own account: a new password, and where one is signed in."""
+"""One's own account: password, second factor, and where one is signed in."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
+import segno
 from fastapi import Depends
 from nicegui import ui
+from sqlmodel import Session
 
-from api import sessions
+from api import second_factor, sessions
 from api.console.frame import frame
 from api.console.menu import ACCOUNT
 from api.console.visitor import Entrance, Visitor, now
 from api.console.widgets.basic import card, moment, tag
 from api.passwords import LENGTH_MAX, LENGTH_MIN
 from db import sessions as kept
+from db import users
 from db.tables import SessionRow
 from settings import token_hash
 
-GOOD = frozenset({"changed", "others_out"})
+GOOD = frozenset({"changed", "factor_on", "factor_off", "others_out"})
 BAD = frozenset(
     {
         "stale",
         "differ",
-        "wrong_password",
+        "wrong_proof",
+        "wrong_code",
         "too_many_failures",
         "too_short",
         "too_long",
@@ -30,8 +36,16 @@ BAD = frozenset(
         "sandbox_login",
     }
 )
-FIELDS = {"now": "current-password", "new": "new-password", "again": "new-password"}
+FILLED = {"now": "current-password", "new": "new-password", "again": "new-password"}
 """Name of a field → what a password manager should fill in."""
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What the page shows."""
+
+    has_factor: bool
+    sessions: Sequence[SessionRow]
 
 
 @ui.page(ACCOUNT.path)
@@ -39,26 +53,50 @@ async def account_page(
     visitor: Annotated[Visitor, Depends(Entrance(ACCOUNT))], said: str = ""
 ) -> None:
     """The account of whoever looks."""
-    mine = await visitor.read(lambda session: kept.of(session, visitor.principal.name, now()))
+    mine = await visitor.read(partial(_mine, visitor.principal.name))
     with frame(visitor, ACCOUNT):
         if said in GOOD:
             tag("p", visitor.t(f"account.{said}"), classes="good").props("role=status")
         elif said in BAD:
             tag("p", visitor.t(f"account.{said}"), classes="problem").props("role=alert")
-        with card(visitor.t("account.password")):
-            _password(visitor)
+        with tag("div", classes="halves"):
+            with card(visitor.t("account.password")), _form(visitor, "password", "change"):
+                for name in FILLED:
+                    _password(visitor, name)
+                tag("p", visitor.t("account.hint", least=LENGTH_MIN), classes="hint")
+                if mine.has_factor:
+                    _code(visitor)
+            with card(visitor.t("account.factor")):
+                if mine.has_factor:
+                    _factor(visitor)
+                else:
+                    _new_factor(visitor)
         with card(visitor.t("account.sessions")):
-            _sessions(visitor, mine)
+            _sessions(visitor, mine.sessions)
 
 
-def _password(visitor: Visitor) -> None:
-    with _form(visitor, "password"):
-        for name, filled in FIELDS.items():
-            tag("label", visitor.t(f"account.{name}")).props(f"for=account-{name}")
-            box = tag("input").props(f"id=account-{name} name={name} type=password required")
-            box.props(f"autocomplete={filled} maxlength={LENGTH_MAX}")
-        tag("p", visitor.t("account.hint", least=LENGTH_MIN), classes="hint")
-        tag("button", visitor.t("account.change")).props("type=submit")
+def _mine(name: str, session: Session) -> Mine:
+    user = users.find(session, name)
+    return Mine(bool(user and user.totp_secret), kept.of(session, name, now()))
+
+
+def _factor(visitor: Visitor) -> None:
+    tag("p", visitor.t("account.factor_is_on"))
+    with _form(visitor, "no-second-factor", "factor_end", look="plain-button"):
+        _password(visitor, "now", "factor")
+        _code(visitor, "factor")
+
+
+def _new_factor(visitor: Visitor) -> None:
+    secret = second_factor.fresh_secret()
+    tag("p", visitor.t("account.factor_about"), classes="lead")
+    code = segno.make(second_factor.address(secret, visitor.principal.name))
+    ui.html(code.svg_inline(scale=4, light="#fff"), sanitize=False)
+    tag("code", " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)))
+    with _form(visitor, "second-factor", "factor_begin"):
+        _hidden("secret", secret)
+        _password(visitor, "now", "factor")
+        _code(visitor, "factor")
 
 
 def _sessions(visitor: Visitor, mine: Sequence[SessionRow]) -> None:
@@ -78,15 +116,35 @@ def _sessions(visitor: Visitor, mine: Sequence[SessionRow]) -> None:
                     with tag("td"):
                         moment(visitor, one.expires_at.isoformat())
     if len(mine) > 1:
-        with _form(visitor, "sign-out-others"):
-            text = visitor.t("account.sign_out_others")
-            tag("button", text, classes="plain-button").props("type=submit")
+        with _form(visitor, "sign-out-others", "sign_out_others", look="plain-button"):
+            pass
+
+
+def _password(visitor: Visitor, name: str, of: str = "password") -> None:
+    _label(visitor, name, of)
+    box = tag("input").props(f"id={of}-{name} name={name} type=password required")
+    box.props(f"autocomplete={FILLED[name]} maxlength={LENGTH_MAX}")
+
+
+def _code(visitor: Visitor, of: str = "password") -> None:
+    _label(visitor, "code", of)
+    box = tag("input").props(f"id={of}-code name=code inputmode=numeric required")
+    box.props("autocomplete=one-time-code maxlength=64")
+
+
+def _label(visitor: Visitor, name: str, of: str) -> None:
+    tag("label", visitor.t(f"account.{name}")).props(f"for={of}-{name}")
+
+
+def _hidden(name: str, value: str) -> None:
+    tag("input").props(f"type=hidden name={name}").props["value"] = value
 
 
 @contextmanager
-def _form(visitor: Visitor, action: str) -> Iterator[None]:
+def _form(visitor: Visitor, action: str, button: str, *, look: str = "") -> Iterator[None]:
+    """A plain form; its fields go inside."""
     path = f"{visitor.prefix}{ACCOUNT.path}/{action}"
     with tag("form", classes="form").props(f'method="post" action="{path}"'):
-        token = tag("input").props('type="hidden" name="token"')
-        token.props["value"] = sessions.csrf_token(visitor.secret)
+        _hidden("token", sessions.csrf_token(visitor.secret))
         yield
+        tag("button", visitor.t(f"account.{button}"), classes=look).props("type=submit")

@@ -91,6 +91,8 @@ CODES = {
     "outcome.failed": "failed",
     "action.sign_in": "Signed in",
     "action.change_password": "Changed the password",
+    "action.second_factor_on": "Turned the second factor on",
+    "action.second_factor_off": "Turned the second factor off",
     "action.sign_out_others": "Signed out everywhere else",
     "action.export": "Exported",
     "action.incidents.handle": "Handled an incident",

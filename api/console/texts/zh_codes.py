@@ -90,6 +90,8 @@ CODES = {
     "outcome.failed": "失败",
     "action.sign_in": "登录",
     "action.change_password": "修改密码",
+    "action.second_factor_on": "开启两步验证",
+    "action.second_factor_off": "关闭两步验证",
     "action.sign_out_others": "退出其他登录",
     "action.export": "导出",
     "action.incidents.handle": "处理事件",

@@ -1,4 +1,4 @@
-"""Where a session was begun, for its owner to know it by."""
+"""Where a session was begun, for its owner to know it by; a second factor at sign-in."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,14 @@ def upgrade() -> None:
     op.add_column(
         "sessions", sa.Column("address", sa.String(length=64), nullable=False, server_default="")
     )
+    op.add_column(
+        "users", sa.Column("totp_secret", sa.String(length=64), nullable=False, server_default="")
+    )
+    op.add_column("users", sa.Column("totp_step", sa.Integer(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_column("users", "totp_step")
+    op.drop_column("users", "totp_secret")
     op.drop_column("sessions", "address")
