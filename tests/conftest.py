@@ -20,6 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 from db.engine import Database
 from simulator import defaults
 from telemetry import logs
+from tests.lost_clock import pytest_runtest_makereport, pytest_sessionfinish
 from tests.shop import Shop, opened
 from tools import provision
 
