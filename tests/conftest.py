@@ -20,10 +20,10 @@ from temporalio.testing import WorkflowEnvironment
 from db.engine import Database
 from simulator import defaults
 from telemetry import logs
-from tests.lost_clock import pytest_runtest_makereport, pytest_sessionfinish
 from tests.shop import Shop, opened
 from tools import provision
 
+pytest_plugins = ["tests.lost_clock"]
 SEARCH_ATTRIBUTES = {
     "OrderState": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     "AfterSaleState": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.lost_clock import EXIT_AGAIN, SAID
 
-CONFTEST = "from tests.lost_clock import pytest_runtest_makereport, pytest_sessionfinish\n"
+CONFTEST = 'pytest_plugins = ["tests.lost_clock"]\n'
 BREAKS = f"def test_it():\n    print('{SAID}')\n    assert False\n\n\n"
 FOLLOWS = "def test_the_next():\n    assert False\n\n\n"
 PASSES = "def test_fine():\n    assert True\n\n\n"
