@@ -83,9 +83,9 @@ async def _is_proved(context: Context, user: User | None, given: Proof) -> bool:
     right = await asyncio.to_thread(_is_right, user, given.password)
     if user is None or not right or not user.totp_secret:
         return right
-    step = second_factor.step_of(user.totp_secret, given.code)
-    name = user.name
-    return await context.write(lambda session: users.take_step(session, name, step))
+    step, name = second_factor.step_of(user.totp_secret, given.code), user.name
+    # A wrong code costs no write: it takes as long as a wrong password, and tells as little.
+    return step > 0 and await context.write(lambda session: users.take_step(session, name, step))
 
 
 @cache

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import cycle, islice
@@ -72,6 +72,20 @@ def fact(number: str) -> PaymentFact:
     return PaymentFact(number, transaction_of(number), TOTAL_FEE, True, paid_at)
 
 
+@dataclass(frozen=True)
+class Payment:
+    """What is told of one order's payment, either way; made before the clock runs."""
+
+    body: bytes
+    workflow_id: str
+    fact: PaymentFact
+
+    @classmethod
+    def of(cls, numbers: Iterable[str]) -> "list[Payment]":
+        """One for each number; no two are the same, so that each has to be held."""
+        return [cls(notification(number), f"order-{number}", fact(number)) for number in numbers]
+
+
 @dataclass
 class Desk:
     """The two ways in to the same running orders."""
@@ -79,22 +93,22 @@ class Desk:
     story: Story
     temporal: Client
 
-    async def post(self, number: str) -> None:
+    async def post(self, payment: Payment) -> None:
         """A notification, which must be acknowledged."""
-        reply = await self.story.api.post("/apis/pay_notify", notification(number))
+        reply = await self.story.api.post("/apis/pay_notify", payment.body)
         if SUCCESS not in reply.content:
             raise RuntimeError(f"not acknowledged: {reply.content!r}")
 
-    async def signal(self, number: str) -> None:
+    async def signal(self, payment: Payment) -> None:
         """The same fact by a bare signal."""
-        handle = self.temporal.get_workflow_handle(f"order-{number}")
-        await handle.signal(SignalName.PAYMENT_NOTIFIED, fact(number))
+        handle = self.temporal.get_workflow_handle(payment.workflow_id)
+        await handle.signal(SignalName.PAYMENT_NOTIFIED, payment.fact)
 
     async def open_orders(self, count: int) -> list[str]:
         """Orders that run and know of their payment: what comes now is WeChat's repeats."""
         numbers = self.story.numbers(count)
         await burst(self.story.place, numbers, in_flight=8)
-        await burst(self.post, numbers, in_flight=8)
+        await burst(self.post, Payment.of(numbers), in_flight=8)
         for number in numbers:
             await self.story.becomes(f"/v1/orders/{number}", "AWAITING_SHIPMENT")
         return numbers
@@ -121,12 +135,15 @@ async def in_turns(
     desk: Desk, numbers: Sequence[str], in_flight: int, count: int, repeats: int
 ) -> tuple[list[Burst], list[Burst]]:
     """Ours and the bare signal, in turns; who begins changes each time."""
-    bursts: dict[Callable[[str], Awaitable[None]], list[Burst]] = {desk.post: [], desk.signal: []}
+    bursts: dict[Callable[[Payment], Awaitable[None]], list[Burst]] = {
+        desk.post: [],
+        desk.signal: [],
+    }
     ways = [desk.post, desk.signal]
     for _ in range(repeats):
         for way in ways:
-            subjects = islice(cycle(numbers), count)
-            bursts[way].append(await burst(way, subjects, in_flight))
+            payments = Payment.of(islice(cycle(numbers), count))
+            bursts[way].append(await burst(way, payments, in_flight))
             await asyncio.sleep(1)
         ways.reverse()
     return bursts[desk.post], bursts[desk.signal]

@@ -10,7 +10,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from bench.acknowledgement import Desk
+from bench.acknowledgement import Desk, Payment
 from bench.figures import Row, Section
 from bench.load import Burst, burst
 from bench.plant import Plant
@@ -98,7 +98,8 @@ async def _by_length(desk: Desk, size: Size) -> list[Row]:
 async def _shipped_ms(desk: Desk, size: Size, repeated: int) -> Sequence[float]:
     """How long `ship` takes on orders whose payment was notified so often."""
     numbers = await desk.open_orders(size.long_orders)
-    await burst(desk.signal, chain(*repeat(numbers, repeated)), size.in_flight)
+    payments = Payment.of(chain(*repeat(numbers, repeated)))
+    await burst(desk.signal, payments, size.in_flight)
     await asyncio.sleep(2)
     took = []
     for number in numbers:

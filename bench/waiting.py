@@ -5,13 +5,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import cycle, islice
 from typing import Final
 
 import psycopg
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from bench.acknowledgement import Desk
+from bench.acknowledgement import Desk, Payment
 from bench.figures import Goal, Row, Section
 from bench.load import burst
 from bench.plant import OURS, Plant, sqlalchemy_url
@@ -72,11 +73,11 @@ async def measure(plant: Plant, size: Size) -> Section:
 
 async def look(plant: Plant, desk: Desk, numbers: Sequence[str], runs: int, size: Size) -> Look:
     """Acknowledgement, queue page and memory as they are now."""
-    subjects = (list(numbers) * size.notifications)[: size.notifications]
     acknowledged, signalled, queue = [], [], []
     for _ in range(size.repeats):
-        acknowledged.append((await burst(desk.post, subjects, in_flight=1)).p50_ms)
-        signalled.append((await burst(desk.signal, subjects, in_flight=1)).p50_ms)
+        payments = Payment.of(islice(cycle(numbers), size.notifications))
+        acknowledged.append((await burst(desk.post, payments, in_flight=1)).p50_ms)
+        signalled.append((await burst(desk.signal, payments, in_flight=1)).p50_ms)
         queue.append(await asyncio.to_thread(queue_page_ms, plant.databases[OURS]))
     memory = sum(map(memory_bytes, plant.pids(*plant.workers))) / 1e6
     return Look(runs, acknowledged, signalled, queue, memory)
