@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from dotenv import load_dotenv
 from pydantic import (
@@ -73,12 +73,15 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+Role = Literal["shop", "merchant", "platform", "finance", "auditor", "admin"]
+
+
 class Token(BaseModel):
     """Whose token it is."""
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=100)
-    role: Literal["shop", "merchant", "platform", "finance", "auditor", "admin"]
+    role: Role
     merchant_id: str = ""
 
     @model_validator(mode="after")
@@ -119,6 +122,9 @@ class Settings(BaseSettings):
         default=(), repr=False, validation_alias="PAYLOAD_KEYS"
     )
     console: bool = Field(default=True, validation_alias="CONSOLE")
+    second_factor_roles: Annotated[frozenset[Role], NoDecode] = Field(
+        default=frozenset(), validation_alias="SECOND_FACTOR_ROLES"
+    )
     log_format: Format = Field(default="text", validation_alias="LOG_FORMAT")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", validation_alias="LOG_LEVEL"
@@ -178,6 +184,15 @@ class Settings(BaseSettings):
         if not isinstance(tokens, dict):
             raise ValueError("a JSON object from token to its owner is needed")
         return {token_hash(token): owner for token, owner in tokens.items()}
+
+    @field_validator("second_factor_roles", mode="before")
+    @classmethod
+    def _roles(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if unknown := set(_listed(value)) - set(get_args(Role)):
+            raise ValueError(f"no such role: {', '.join(sorted(unknown))}")
+        return _listed(value)
 
     @field_validator("payload_keys", mode="before")
     @classmethod

@@ -44,7 +44,7 @@ class PayloadsBody(BaseModel):
 
 async def _signed_in(request: Request, context: Here) -> Principal:
     found = await sessions.signed_in(context, request.cookies.get(SESSION_COOKIE, ""))
-    if found is None:
+    if found is None or sessions.lacks_second_factor(context, found):
         raise Problem(401, "unauthenticated", "nobody is signed in to the console")
     principal = Principal(found.name, found.role, found.merchant_id)
     principal.check_may(ACTION)

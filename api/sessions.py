@@ -128,6 +128,12 @@ async def signed_in(context: Context, secret: str) -> SignedIn | None:
     return found
 
 
+def lacks_second_factor(context: Context, found: SignedIn) -> bool:
+    """Whether somebody must set a second factor up before anything else; sandbox logins can't."""
+    must = found.role in context.settings.second_factor_roles and not found.is_sandbox
+    return must and not found.has_second_factor
+
+
 async def sign_out(context: Context, secret: str) -> None:
     """The session is over."""
     await context.write(lambda session: sessions.end(session, token_hash(secret)))

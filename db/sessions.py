@@ -18,6 +18,7 @@ class SignedIn:
     role: str
     merchant_id: str
     is_sandbox: bool
+    has_second_factor: bool
     utc_offset_minutes: int | None
 
 
@@ -51,7 +52,14 @@ def find(session: Session, token_hash: str, now: datetime) -> SignedIn | None:
     if found is None:
         return None
     row, user = found
-    return SignedIn(user.name, user.role, user.merchant_id, user.is_sandbox, row.utc_offset_minutes)
+    return SignedIn(
+        name=user.name,
+        role=user.role,
+        merchant_id=user.merchant_id,
+        is_sandbox=user.is_sandbox,
+        has_second_factor=bool(user.totp_secret),
+        utc_offset_minutes=row.utc_offset_minutes,
+    )
 
 
 def set_zone(session: Session, token_hash: str, utc_offset_minutes: int) -> None:

@@ -77,6 +77,7 @@ def test_a_missing_file_and_two_places_are_one_line(
         ("LOG_LEVEL", "LOUD"),
         ("METRICS_PORT", "99999"),
         ("METRICS_HOST", "localhost"),
+        ("SECOND_FACTOR_ROLES", "finance,boss"),
     ],
 )
 def test_a_wrong_setting_is_one_line(

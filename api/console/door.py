@@ -18,12 +18,14 @@ from api import sessions
 from api.audit import address_of
 from api.auth import Forbidden
 from api.console import formats, texts
+from api.console.menu import ACCOUNT
 from api.console.mount import is_own_origin
 from api.console.office import OFFICE, Office
 from api.console.visitor import (
     LANGUAGE_COOKIE,
     SESSION_COOKIE,
     THEME_COOKIE,
+    SecondFactorNeeded,
     SignInNeeded,
     language_of,
     visitor_of,
@@ -105,13 +107,17 @@ def install(app: FastAPI) -> None:
 
 
 def answer_strangers(app: FastAPI) -> None:
-    """Who is not signed in goes to the form; who may not see a page is told so."""
+    """Who is not signed in goes to the form, who lacks a factor to it; a refusal is told."""
 
     @app.exception_handler(SignInNeeded)
     async def _sign_in(request: Request, _: SignInNeeded) -> Response:
         back = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         query = f"?{request.url.query}" if request.url.query else ""
         return redirect(request, f"/sign-in?back={quote((back or '/') + query)}")
+
+    @app.exception_handler(SecondFactorNeeded)
+    async def _factor(request: Request, _: SecondFactorNeeded) -> Response:
+        return redirect(request, f"{ACCOUNT.path}?said=factor_needed")
 
     @app.exception_handler(Forbidden)
     async def _forbidden(request: Request, forbidden: Forbidden) -> Response:

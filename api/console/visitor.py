@@ -12,7 +12,7 @@ from api import audit, sessions
 from api.audit import address_of
 from api.auth import Forbidden, Principal
 from api.console import texts
-from api.console.menu import Page
+from api.console.menu import ACCOUNT, Page
 from api.console.office import OFFICE, Office
 from api.context import Context
 from api.sessions import Myself
@@ -31,6 +31,10 @@ class SignInNeeded(Exception):
     """Nobody is signed in here."""
 
 
+class SecondFactorNeeded(Exception):
+    """Somebody must set a second factor up first."""
+
+
 @dataclass(frozen=True)
 class Visitor:
     """Somebody who is signed in, on one page."""
@@ -42,6 +46,7 @@ class Visitor:
     is_dark: bool | None
     zone: timezone
     is_zone_known: bool
+    lacks_second_factor: bool
     prefix: str
     address: str
 
@@ -91,7 +96,7 @@ class Visitor:
 
 
 class Entrance:
-    """A page's dependency: its visitor; raises SignInNeeded, Forbidden, HTTPException."""
+    """A page's dependency: its visitor; raises what the door answers, or HTTPException."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -101,6 +106,8 @@ class Entrance:
         visitor = await visitor_of(request)
         if self.page.sandbox_only and not visitor.context.settings.sandbox:
             raise HTTPException(404)
+        if visitor.lacks_second_factor and self.page is not ACCOUNT:
+            raise SecondFactorNeeded
         try:
             visitor.principal.check_may(self.page.action)
         except Forbidden:
@@ -125,6 +132,7 @@ async def visitor_of(request: Request) -> Visitor:
         is_dark=THEMES.get(request.cookies.get(THEME_COOKIE, "")),
         zone=CHINA if minutes is None else timezone(timedelta(minutes=minutes)),
         is_zone_known=minutes is not None,
+        lacks_second_factor=sessions.lacks_second_factor(office.context, found),
         prefix=request.scope.get("root_path", ""),
         address=address_of(request),
     )

@@ -24,7 +24,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Temporal, simulator, API and worker, each a process of its own."""
     # NiceGUI behaves otherwise in a process that believes to be a test.
     os.environ.pop("PYTEST_CURRENT_TEST", None)
-    settings = {"POLICY_REFUND_GAP": "1s"}
+    settings = {"POLICY_REFUND_GAP": "1s", "SECOND_FACTOR_ROLES": "auditor, admin"}
     folder = tmp_path_factory.mktemp("console")
     with Stack.apart(folder, settings=settings, say=lambda _: None) as made:
         yield made

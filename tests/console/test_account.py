@@ -172,6 +172,18 @@ def test_a_factor_ends_with_a_code_or_by_the_operator(
     assert visit.sign_in(name, PASSWORD).status_code == 303
 
 
+def test_a_role_that_must_have_a_factor_sees_nothing_before(visit: Visit, stack: Stack) -> None:
+    assert users(stack, "add", "boss", "admin").returncode == 0
+    assert visit.sign_in("boss", PASSWORD).status_code == 303
+    for path in ("/", "/cases", "/export/cases.csv", "/audit"):
+        assert visit.get(path).headers["location"] == "/console/account?said=factor_needed"
+    assert visit.http.post("/codec/decode", json={"payloads": []}).status_code == 401
+    assert visit.get("/account").status_code == 200
+    assert Phone().set_up(visit) == "factor_on"
+    assert visit.get("/audit").status_code == 200
+    assert visit.http.post("/codec/decode", json={"payloads": []}).status_code == 200
+
+
 def test_somebody_scans_the_code_and_signs_in_with_it(
     clerk: Callable[..., Clerk], name: str
 ) -> None:

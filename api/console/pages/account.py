@@ -29,6 +29,7 @@ BAD = frozenset(
         "differ",
         "wrong_proof",
         "wrong_code",
+        "factor_needed",
         "too_many_failures",
         "too_short",
         "too_long",

@@ -68,6 +68,7 @@ TEXTS = {
         "An authenticator app makes a code that changes every half minute: whoever learns your "
         "password can't sign in without it. Scan this, or type the key into the app."
     ),
+    "account.factor_needed": "Your role needs a second factor. Set it up here to go on.",
     "account.factor_begin": "Ask for a code from now on",
     "account.factor_end": "Ask for no code any more",
     "account.factor_on": "From now on signing in asks for a code. Everywhere else you are out.",

@@ -66,6 +66,7 @@ TEXTS = {
         "验证器 App 每半分钟生成一个新验证码。即使密码被人知道，没有它也登录不了。"
         "请用 App 扫描二维码，或手工输入下面的密钥。"
     ),
+    "account.factor_needed": "您的角色必须先开启两步验证，才能使用其他页面。",
     "account.factor_begin": "开启两步验证",
     "account.factor_end": "关闭两步验证",
     "account.factor_on": "已开启：以后登录需要验证码。其他地方的登录都已退出。",
