@@ -24,15 +24,16 @@ class Database:
         self.engine = _engine(url, pool_size)
         is_sqlite = self.engine.dialect.name == "sqlite"
         self._each = self.engine.execution_options(begin="")
-        # At PostgreSQL's usual isolation a transaction of reads holds nothing together.
-        self._reading = self.engine if is_sqlite else self._each
+        # SQLite shows a transaction of reads one state by itself.
+        snapshot = "BEGIN" if is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        self._reading = self.engine.execution_options(begin=snapshot)
         # On SQLite a write takes its lock at once: an upgrade in mid-transaction could only fail.
         begin = "BEGIN IMMEDIATE" if is_sqlite else "BEGIN"
         self._writing = self.engine.execution_options(begin=begin)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that writes nothing; on SQLite it sees one state, on PostgreSQL the newest."""
+        """A session that writes nothing, and sees one state however often it looks."""
         with Session(self._reading) as session:
             yield session
 

@@ -96,11 +96,11 @@ def test_a_refund_after_release_is_the_merchants(tables: Database) -> None:
     """It was owed 18030, the platform's coupon with it, less the fee of 102."""
     story = Story(tables).paid()
     story.ended()
-    with tables.read() as session:
+    with tables.write() as session:
         owed = books.merchant_payable(session, story.terms.merchant_id)
     reservation = story.reserve(story.case(responsibility=Party.MERCHANT))
     assert reservation.intent is not None
-    with tables.read() as session:
+    with tables.write() as session:
         after = balances(session, story.number)
         left = books.merchant_payable(session, story.terms.merchant_id)
     assert (owed, left) == (18030 - 102, 0)

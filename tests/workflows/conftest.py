@@ -85,6 +85,7 @@ async def held_to_account(shop: Shop) -> None:
         interceptors=[Doorkeeper()],
         workflow_runner=UnsandboxedWorkflowRunner(),
         data_converter=pydantic_data_converter,
+        debug_mode=True,  # a busy computer is no deadlock
     )
     await replayer.replay_workflows(each(told))
 
