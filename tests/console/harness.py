@@ -13,7 +13,7 @@ from tools.shop_day import WHO
 from tools.stack import Stack
 
 PATIENCE_S = 60.0
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 LOOK_EVERY_S = 0.05
 _serial = itertools.count(1)
 CUPS = [{"sku": "cup", "title": "手作茶杯", "quantity": 2, "unit_price": 4500}]

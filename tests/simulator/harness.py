@@ -19,7 +19,7 @@ from wechat import xml
 from wechat.signing import SignType, nonce, signed
 
 ACK = xml.render({"return_code": "SUCCESS", "return_msg": "OK"})
-DEADLINE_S = 8.0
+DEADLINE_S = 60.0
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class Merchant:
         self, base_url: str, settings: Settings, shop: Shop, trust: ssl.SSLContext | bool = True
     ) -> None:
         self.base_url, self.settings, self.shop = base_url, settings, shop
-        self.http = httpx.Client(base_url=base_url, timeout=3, verify=trust, trust_env=False)
+        self.http = httpx.Client(base_url=base_url, timeout=30, verify=trust, trust_env=False)
         self._serial = 0
 
     def signed(self, sign_type: SignType = SignType.MD5, key: str = "", **fields: object) -> bytes:

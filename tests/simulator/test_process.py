@@ -92,7 +92,7 @@ def test_a_taken_port_is_one_line_that_names_it(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         process = start(tmp_path, SIMULATOR_PORT=taken.getsockname()[1])
-        _, complaint = process.communicate(timeout=20)
+        _, complaint = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "SIMULATOR_PORT" in complaint
     assert len(complaint.splitlines()) == 1

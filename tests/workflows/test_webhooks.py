@@ -34,7 +34,7 @@ from workflows.queues import ORDERS
 from workflows.webhooks import WebhookWorkflow
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-LOOKS = 500
+LOOKS = 6000
 
 
 @dataclass
