@@ -157,7 +157,7 @@ def _listening(session: Session) -> Iterator[list[tuple[str, Any]]]:
     asked: list[tuple[str, Any]] = []
 
     def note(_: object, __: object, statement: str, given: Any, *___: object) -> None:
-        if statement != "BEGIN":
+        if not statement.startswith("BEGIN"):
             asked.append((statement, given))
 
     engine = session.get_bind().engine
