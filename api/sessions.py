@@ -44,6 +44,11 @@ class Myself:
     secret: str
     address: str
 
+    @property
+    def session(self) -> str:
+        """What the tables know the session at hand by."""
+        return token_hash(self.secret)
+
 
 async def sign_in(context: Context, name: str, given: Proof, address: str) -> str:
     """The secret of a new session; raises Problem for a wrong proof, or too many of them."""
@@ -150,7 +155,7 @@ async def change_password(context: Context, me: Myself, given: Proof, wanted: st
     password_hash = await asyncio.to_thread(hashed, wanted)
 
     def change(session: Session, user: User) -> None:
-        users.set_password(session, user, password_hash, kept=token_hash(me.secret))
+        users.set_password(session, user, password_hash, kept=me.session)
 
     await _prove_and(context, me, given, "change_password", change)
 
@@ -167,7 +172,7 @@ async def begin_second_factor(
         raise Problem(422, "wrong_code", "not the code that the app shows now")
 
     def change(session: Session, user: User) -> None:
-        users.set_second_factor(session, user, secret, step, kept=token_hash(me.secret))
+        users.set_second_factor(session, user, secret, step, kept=me.session)
 
     await _prove_and(context, me, given, "second_factor_on", change)
 
@@ -176,7 +181,7 @@ async def end_second_factor(context: Context, me: Myself, given: Proof) -> None:
     """Ask for no code any more; raises Problem for a wrong proof."""
 
     def change(session: Session, user: User) -> None:
-        users.set_second_factor(session, user, "", 0, kept=token_hash(me.secret))
+        users.set_second_factor(session, user, "", kept=me.session)
 
     await _prove_and(context, me, given, "second_factor_off", change)
 
@@ -202,9 +207,7 @@ async def _prove_and(
 
 async def sign_out_others(context: Context, me: Myself) -> None:
     """Only the session at hand goes on."""
-    await context.write(
-        lambda session: sessions.end_all(session, me.who.name, but=token_hash(me.secret))
-    )
+    await context.write(lambda session: sessions.end_all(session, me.who.name, but=me.session))
     await audit.note(context, me.who, "sign_out_others", "done", "", me.address)
 
 

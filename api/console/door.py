@@ -30,6 +30,7 @@ from api.console.visitor import (
     language_of,
     visitor_of,
 )
+from api.passwords import LENGTH_MAX
 from api.problems import Problem
 from settings import SANDBOX_LOGINS, SANDBOX_PASSWORD
 
@@ -54,7 +55,7 @@ async def sign_in_page(request: Request, back: str = "/") -> Response:
 async def sign_in(
     request: Request,
     name: Annotated[str, Form(max_length=64)],
-    password: Annotated[str, Form(max_length=200)],
+    password: Annotated[str, Form(max_length=LENGTH_MAX)],
     code: Annotated[str, Form(max_length=64)] = "",
     token: Annotated[str, Form(max_length=64)] = "",
     back: Annotated[str, Form(max_length=500)] = "/",
